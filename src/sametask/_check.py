@@ -1,0 +1,123 @@
+"""The one gate for user input.
+
+Every check raises :class:`InputError` in one line: which argument, what it was, what it should be, what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib
+from collections.abc import Iterable, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from sametask._types import Array
+
+
+class InputError(ValueError):
+    """A mistake in what the user gave; the message is one line and says how to mend it."""
+
+
+class MissingExtraError(InputError, ImportError):
+    """An optional dependency is not installed; the message names the ``pip install`` line."""
+
+
+def require(package: str, extra: str) -> ModuleType:
+    """Import ``package``, or say which extra brings it."""
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] != package.split(".")[0]:
+            raise
+        raise MissingExtraError(f'{package} is not installed: run  pip install "sametask[{extra}]"') from None
+
+
+def as_array(argument: str, value: Any, expected: str) -> Array:
+    """``value`` as an array of whatever kind; ragged lists, and tensors that will not convert, are refused."""
+    try:
+        return np.asarray(value)
+    except Exception as error:  # arrays of other frameworks raise what they like
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f"{argument}: not an array ({reason}); give {expected}") from None
+
+
+def array(argument: str, value: Any, *, ndim: int | Sequence[int], expected: str) -> Array:
+    """``value`` as a real floating array of one of the given numbers of dimensions, every entry finite.
+
+    float32 and float64 are kept, everything else becomes float64. ``expected`` is the shape in words, for the
+    message: ``"(n samples, m neurons)"``.
+    """
+    result = as_array(argument, value, expected)
+    if result.dtype == object or result.dtype.kind not in "fiub":
+        raise InputError(f"{argument}: dtype {result.dtype}; give real numbers of shape {expected}")
+    if result.dtype not in (np.float32, np.float64):
+        result = result.astype(np.float64)
+    dims = (ndim,) if isinstance(ndim, int) else tuple(ndim)
+    if result.ndim not in dims:
+        hint = "; reshape a single column with x[:, None]" if result.ndim == 1 and 2 in dims else ""
+        raise InputError(f"{argument}: shape {result.shape}; give {expected}{hint}")
+    finite(argument, result)
+    return result
+
+
+def finite(argument: str, value: Array, *, start: int | None = None) -> None:
+    """Refuse NaN and infinity, naming the rows; ``start`` is the row at which a batch of a larger array begins."""
+    if value.size == 0 or np.isfinite(value).all():
+        return
+    bad = ~np.isfinite(value.reshape(len(value), -1)).all(axis=1) if value.ndim else np.array([True])
+    rows = np.flatnonzero(bad) + (start or 0)
+    named = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
+    among = f"{len(bad)} rows" if start is None else f"rows {start} to {start + len(bad) - 1}"
+    raise InputError(
+        f"{argument}: NaN or infinite values in {len(rows)} of {among} ({named}); drop or repair those rows"
+    )
+
+
+def same_length(first: str, a: Sequence[Any] | Array, second: str, b: Sequence[Any] | Array) -> None:
+    """Refuse two arguments whose first axes differ."""
+    if len(a) != len(b):
+        raise InputError(f"{second}: {len(b)} rows, but {first} has {len(a)}; give one row of each for every sample")
+
+
+def positive(argument: str, value: Any) -> float:
+    """Refuse anything that is not a finite number above zero."""
+    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # whole numbers have no bound
+            number = float(value)
+            if 0 < number < np.inf:
+                return number
+    raise InputError(f"{argument}: {shown(value)}; give a number above zero")
+
+
+def count(argument: str, value: Any, *, least: int = 1) -> int:
+    """Refuse anything that is not a whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InputError(f"{argument}: {shown(value)}; give a whole number of at least {least}")
+    return int(value)
+
+
+def one_of(argument: str, value: Any, known: Iterable[str]) -> str:
+    """Refuse a name that is not among ``known``, offering the nearest ones."""
+    known = list(known)
+    if value in known:
+        return value
+    raise InputError(f"{argument}: no {shown(value)}; {nearest(str(value), known)}")
+
+
+def shown(value: Any) -> str:
+    """How a message shows a value: on one line, of reasonable length."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """The sentence that offers the nearest names: ``did you mean 'conv1' or 'conv2'?``."""
+    if not known:
+        return "there are none to choose from"
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    if close:
+        return "did you mean " + " or ".join(map(repr, close)) + "?"
+    return "there are " + ", ".join(map(repr, known[:8])) + (", …" if len(known) > 8 else "")

@@ -1,0 +1,263 @@
+"""The chart: spectrum, eigenfunctions, and their extension to new activations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from sametask import _check
+from sametask._check import InputError
+from sametask._types import Array, Float, Int
+from sametask.charts.coordinates import independent_coordinates
+from sametask.charts.diffusion import DiffusionChart
+from sametask.numerics import diffusion, eigen
+from sametask.numerics.diffusion import DiffusionOperator
+from sametask.numerics.manifold import SampledManifold
+from sametask.numerics.neighbours import NeighbourGraph, neighbour_graph
+from sametask.probes.probe import Probe
+
+_AROUND = 24
+_KERNEL_LEAST = 8.0
+"""A kernel that falls to e⁻⁸ before the nearest neighbour joins no samples."""
+_KERNEL_MOST = 30.0
+"""What a kernel joins by less than e⁻³⁰ is not connected to working precision, and out of its reach."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """An intrinsic picture of the manifold a network was probed on.
+
+    Attributes:
+        probe: the samples charted: the largest connected piece of the probe's.
+        rows: (n,) their rows in the probe given.
+        eigenvalues: (e,) Laplace–Beltrami eigenvalues in inverse squared intrinsic units, ascending, without the
+            trivial 0: the manifold's fingerprint.
+        functions: (n, e) eigenfunctions, of unit mean square in the stationary measure.
+        decay: (e,) eigenvalues μ of the diffusion operator.
+        blocks: runs of eigenvalues that are equal within their noise; eigenfunctions are fixed up to O(block size).
+        coordinates_index: which eigenfunctions are new directions rather than functions of earlier ones.
+        graph: the neighbour graph.
+        operator: the diffusion operator.
+        options: how it was made.
+        pieces: (p,) shares of the probe's samples in each connected piece, largest first.
+    """
+
+    probe: Probe
+    rows: Int[Array, " n"]
+    eigenvalues: Float[Array, " e"]
+    functions: Float[Array, "n e"]
+    decay: Float[Array, " e"]
+    blocks: tuple[tuple[int, ...], ...]
+    coordinates_index: tuple[int, ...]
+    graph: NeighbourGraph
+    operator: DiffusionOperator
+    options: DiffusionChart
+    pieces: Float[Array, " pieces"]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{value:.4g}" for value in self.eigenvalues[:5])
+        return f"Chart({self.probe.name!r}: {len(self.rows)} samples, {self.dimension} dimensions, λ = {shown}, …)"
+
+    @property
+    def dimension(self) -> int:
+        """Intrinsic dimension of the local metric charted."""
+        return self.probe.dimension
+
+    @cached_property
+    def kernel_dimension(self) -> float:
+        """Intrinsic dimension by the growth of the kernel sum with its bandwidth."""
+        return diffusion.kernel_dimension(self.graph)
+
+    @cached_property
+    def manifold(self) -> SampledManifold:
+        """The activation manifold with the neighbours of the graph, so that no shortcut is ever taken on it."""
+        near = np.concatenate([np.arange(len(self.rows))[:, None], self.graph.index[:, :_AROUND]], axis=1)
+        plain = self.probe.manifold
+        manifold = SampledManifold(plain.activations, plain.metric, near, plain.projection)
+        manifold.__dict__["tree"] = plain.tree  # the same points
+        return manifold
+
+    @property
+    def coordinates(self) -> Float[Array, "n c"]:
+        """The independent eigenfunctions: coordinates to draw the manifold in."""
+        return self.functions[:, list(self.coordinates_index)]
+
+    @property
+    def stationary(self) -> Float[Array, " n"]:
+        """The measure in which the eigenfunctions are orthonormal."""
+        return self.operator.stationary
+
+    def embed(self, activations: Any) -> Float[Array, "p e"]:
+        """The eigenfunctions at new activations (Nyström extension with the same kernel and the 1/μ factor).
+
+        A new activation comes without a local metric of its own; that of the sample nearest to it stands in.
+        Extending at a sample returns the sample's own values.
+
+        Args:
+            activations: (p, m).
+
+        Returns:
+            (p, e); NaN where no sample is within the kernel's reach.
+
+        Raises:
+            InputError: the number of neurons is not the probe's, or values are not finite.
+        """
+        y = _check.array("activations", activations, ndim=2, expected="(p samples, m neurons)")
+        manifold = self.probe.manifold
+        m = self.probe.activations.shape[1]
+        if y.shape[1] != m:
+            raise InputError(f"activations: {y.shape[1]} neurons, but the chart has {m}")
+        y, _ = manifold.project(y)
+        result = np.empty((len(y), len(self.eigenvalues)))
+        block = max(1, (1 << 22) // (2 * self.graph.index.shape[1] * y.shape[1] * (self.dimension + 1)))
+        for start in range(0, len(y), block):
+            rows = slice(start, start + block)
+            with np.errstate(over="ignore", invalid="ignore"):  # far away squares overflow, and the answer is NaN
+                result[rows] = self._extend(y[rows])
+        return result
+
+    def _extend(self, y: Array) -> Array:
+        """Nyström over the neighbours of the sample nearest to each activation: no shortcuts, and samples return
+        exactly their own row of the operator."""
+        manifold, kernel = self.manifold, self.operator.kernel
+        metric = manifold.metric
+        nearest = manifold.nearest(y)
+        lengths = np.diff(kernel.indptr)[nearest]
+        query = np.repeat(np.arange(len(y)), lengths)
+        within = np.arange(len(query)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        j = kernel.indices[kernel.indptr[nearest][query] + within]
+        i = nearest[query]
+        change = manifold.activations[j] - y[query]
+        lengths_here = np.square(manifold.step(i, change)).sum(axis=1)
+        lengths_there = np.square(manifold.step(j, change)).sum(axis=1)
+        guard = np.square(change).sum(axis=1) / np.maximum(metric.gains[i, 0], metric.gains[j, 0]) ** 2
+        squared = np.maximum(0.5 * (lengths_here + lengths_there), guard)
+        weight = np.exp(-squared / self.operator.bandwidth) * self.operator.density[j] ** -self.operator.alpha
+        weight[squared > _KERNEL_MOST * self.operator.bandwidth] = 0
+        total = np.bincount(query, weight, minlength=len(y))
+        average = sp.csr_array((weight, (query, j)), shape=(len(y), len(self.rows))) @ self.functions
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return average / total[:, None] / self.decay
+
+
+def chart(probe: Probe, method: DiffusionChart | None = None) -> Chart:
+    """Chart the input manifold as one network shows it.
+
+    Args:
+        probe: the network seen at some inputs.
+        method: how to chart; default :class:`DiffusionChart`.
+
+    Returns:
+        The chart of the largest connected piece of the sample.
+
+    Raises:
+        InputError: ``probe`` is not a probe, or has too few samples.
+
+    Examples:
+        >>> import numpy as np, sametask as st
+        >>> x = np.random.default_rng(0).uniform(0, 1, (500, 1))
+        >>> p = st.probe(st.from_callable(lambda x: np.hstack([np.exp(x), x**2])), x, st.CentralDifference(1e-4))
+        >>> first = st.chart(p).eigenvalues[0]  # an interval of length 1: π² = 9.87
+        >>> bool(abs(first / np.pi**2 - 1) < 0.1)
+        True
+    """
+    if not isinstance(probe, Probe):
+        raise InputError(f"probe: {type(probe).__name__}; give an st.Probe, from st.probe or Probe.from_…")
+    method = DiffusionChart() if method is None else method
+    if not isinstance(method, DiffusionChart):
+        raise InputError(f"method: {_check.shown(method)}; give st.DiffusionChart(…)")
+    graph, probe_used, rows, pieces = _connected(probe, method)
+    bandwidth = _bandwidth(graph, method)
+    operator = diffusion.diffusion_operator(graph, probe_used.dimension, bandwidth=bandwidth, alpha=method.alpha)
+    decay, vectors = eigen.leading(operator.conjugate(), min(method.eigenpairs + 1, len(rows)))
+    decay, vectors = decay[1:], vectors[:, 1:]
+    positive = decay > 1e-3  # the extension divides by μ, and its logarithm is the eigenvalue
+    decay, vectors = decay[positive], vectors[:, positive]
+    if len(decay) == 0:
+        raise InputError(f"probe: {len(rows)} connected samples carry no diffusion coordinate; give more samples")
+    functions = vectors / np.sqrt(operator.stationary)[:, None]
+    eigenvalues = diffusion.intrinsic_eigenvalues(operator, decay, functions)
+    return Chart(
+        probe=probe_used,
+        rows=rows,
+        eigenvalues=eigenvalues,
+        functions=functions,
+        decay=decay,
+        blocks=blocks(eigenvalues, method.block_gap),
+        coordinates_index=independent_coordinates(functions, operator.stationary, probe_used.dimension),
+        graph=graph,
+        operator=operator,
+        options=method,
+        pieces=pieces,
+    )
+
+
+def blocks(eigenvalues: Float[Array, " e"], gap: float) -> tuple[tuple[int, ...], ...]:
+    """Runs of eigenvalues each within a relative ``gap`` of the one before.
+
+    Examples:
+        >>> import numpy as np
+        >>> blocks(np.array([1.0, 1.02, 4.0, 4.1, 9.0]), gap=0.1)
+        ((0, 1), (2, 3), (4,))
+    """
+    runs: list[list[int]] = [[0]]
+    for k in range(1, len(eigenvalues)):
+        if eigenvalues[k] - eigenvalues[k - 1] < gap * eigenvalues[k]:
+            runs[-1].append(k)
+        else:
+            runs.append([k])
+    return tuple(tuple(run) for run in runs)
+
+
+def _connected(probe: Probe, method: DiffusionChart) -> tuple[NeighbourGraph, Probe, Array, Array]:
+    """The neighbour graph of the largest connected piece, that piece, its rows, and the shares of all pieces."""
+    whole, graph, rows = probe, _graph(probe, method), np.arange(len(probe))
+    count, label = _pieces(graph, method)
+    pieces = np.sort(np.bincount(label))[::-1] / len(probe)
+    while count > 1:
+        largest = np.flatnonzero(label == np.bincount(label).argmax())
+        rows = rows[largest]
+        if len(rows) < probe.dimension + 2:
+            raise InputError(
+                f"probe: the {len(whole)} samples fall apart into {len(pieces)} pieces, the largest of {len(rows)}; "
+                "give more samples, or wider neighbourhoods"
+            )
+        probe = whole.take(rows)
+        alone = _graph(probe, method)
+        # fewer samples keep fewer neighbours, and may fall apart again; the neighbours they had hold together
+        graph = alone if _pieces(alone, method)[0] == 1 else graph.take(largest)
+        count, label = _pieces(graph, method)
+    return graph, probe, rows, pieces
+
+
+def _pieces(graph: NeighbourGraph, method: DiffusionChart) -> tuple[int, Array]:
+    """Number of connected pieces, and the piece of each sample."""
+    return graph.components(_KERNEL_MOST * _bandwidth(graph, method))
+
+
+def _bandwidth(graph: NeighbourGraph, method: DiffusionChart) -> float:
+    if method.bandwidth is None:
+        return diffusion.default_bandwidth(graph)
+    nearest = graph.spacing() ** 2
+    if method.bandwidth < nearest / _KERNEL_LEAST:
+        raise InputError(
+            f"bandwidth: {method.bandwidth:.3g}, but nearest neighbours are {nearest:.3g} apart (squared); "
+            "give more, or None to take it from the data"
+        )
+    return float(method.bandwidth)
+
+
+def _graph(probe: Probe, method: DiffusionChart) -> NeighbourGraph:
+    manifold = probe.manifold
+    return neighbour_graph(
+        manifold.activations,
+        manifold.metric,
+        method.neighbours_for(len(probe), probe.dimension),
+        overfetch=method.overfetch,
+        curvature_factor=method.curvature_factor,
+        tree=manifold.tree,
+    )

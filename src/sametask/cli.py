@@ -1,0 +1,315 @@
+"""The command line: ``sametask demo``, ``compare``, ``probe``, ``translate``.
+
+Exit codes make ``compare`` a gate: 0 equivalent, 1 not (the JSON says which way), 3 undecided, 2 a mistake in the call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from sametask._check import InputError
+from sametask._types import Array
+from sametask.charts import DiffusionChart
+from sametask.compare import compare
+from sametask.experiments import demo
+from sametask.networks import Network, from_onnx, load_network
+from sametask.probes import Burst, CentralDifference, Jacobian, Neighbourhood, Neighbours, Probe, probe
+from sametask.transformation import Transformation
+from sametask.verdict import Decision, Verdict
+
+EXIT = {
+    Decision.EQUIVALENT: 0,
+    Decision.FIRST_DETERMINES_SECOND: 1,
+    Decision.SECOND_DETERMINES_FIRST: 1,
+    Decision.INEQUIVALENT: 1,
+    Decision.UNDECIDED: 3,
+}
+MISTAKE = 2
+_INTERRUPTED = 130
+_WIDEST = 16
+
+
+class _Parser(argparse.ArgumentParser):
+    """One-line errors, like everything else that goes wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message}; see {self.prog} --help", file=sys.stderr)
+        raise SystemExit(MISTAKE)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except InputError as error:
+        message = str(error)
+    except KeyboardInterrupt:
+        print("sametask: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # the reader has gone; keep the interpreter from complaining at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return MISTAKE
+    except MemoryError:
+        message = "not enough memory; give fewer samples or fewer neurons"
+    except OSError as error:
+        message = f"{error.filename or 'file'}: {error.strerror or error}"
+    except Exception as error:  # whatever it is, a command-line user gets one line, and the way to the rest
+        if options.debug:
+            raise
+        message = f"internal error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}; "
+        message += "run again with --debug, and please report it"
+    print(f"sametask: {message}", file=sys.stderr)
+    return MISTAKE
+
+
+# -- commands --------------------------------------------------------------------------------------------------------
+
+
+def _demo(options: argparse.Namespace) -> int:
+    """Two small networks inside the package, at different samples but for some shared inputs."""
+    inputs = [demo.inputs(seed, options.samples) for seed in (options.seed + 1, options.seed + 2)]
+    inputs[1][: demo.SHARED] = inputs[0][: demo.SHARED]
+    probes = [
+        probe(from_onnx(demo.path(which), layers=[layer]), x, CentralDifference(), seed=options.seed)
+        for which, layer, x in zip(("first", "second"), demo.LAYERS, inputs, strict=True)
+    ]
+    verdict = compare(probes[0], probes[1], seed=options.seed)
+    return _conclude(verdict, options)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    second_inputs = options.inputs if options.inputs_b is None else options.inputs_b
+    first = _probe_of(options.first, options.inputs, options.layers_a, options, "A", "--inputs")
+    second = _probe_of(options.second, second_inputs, options.layers_b, options, "B", "--inputs-b or --inputs")
+    method = DiffusionChart(eigenpairs=options.eigenpairs, neighbours=options.neighbours)
+    verdict = compare(first, second, anchors=_anchors(options.anchors), seed=options.seed, method=method)
+    if options.transformation is not None:
+        if verdict.transformation is None:
+            print(f"sametask: no transformation to write to {options.transformation}", file=sys.stderr)
+        else:
+            verdict.transformation.save(options.transformation)
+    return _conclude(verdict, options)
+
+
+def _probe(options: argparse.Namespace) -> int:
+    probed = _probe_of(options.network, options.inputs, options.layers, options, "network", "--inputs")
+    probed.save(options.output)
+    print(f"{options.output}: {probed}")
+    return 0
+
+
+def _translate(options: argparse.Namespace) -> int:
+    transformation = Transformation.load(options.transformation)
+    activations = _load("activations", options.activations)
+    estimate = (transformation.backward if options.backward else transformation.forward)(activations)
+    if options.output.suffix == ".npz":
+        fields = {"value": estimate.value, "uncertainty": estimate.uncertainty, "inside": estimate.inside}
+        _write_whole(options.output, lambda file: np.savez(file, allow_pickle=False, **fields))
+    else:
+        _write_whole(options.output, lambda file: np.save(file, estimate.value, allow_pickle=False))
+    outside = int((~estimate.inside).sum())
+    note = f", {outside} of them outside the support" if outside else ""
+    print(f"{options.output}: {len(estimate.value)} rows{note}")
+    return 0
+
+
+# -- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _conclude(verdict: Verdict, options: argparse.Namespace) -> int:
+    if options.json is not None:
+        text = json.dumps(verdict.to_dict(), indent=2, allow_nan=False)
+        if options.json == "-":
+            print(text)
+        else:
+            _write_whole(Path(options.json), lambda file: file.write(text.encode() + b"\n"))
+    if options.json != "-":
+        print(verdict)
+    if options.report is not None:
+        verdict.report(options.report)
+        if options.json != "-":
+            print(f"report: {options.report}")
+    return EXIT[verdict.decision]
+
+
+def _probe_of(
+    spec: str,
+    inputs: Path | None,
+    layers: list[str] | None,
+    options: argparse.Namespace,
+    argument: str,
+    wanted: str,
+) -> Probe:
+    """A saved probe as it is, or a network probed at the inputs."""
+    if Path(spec).is_dir():
+        if layers:
+            raise InputError(f"{argument}: {spec} is a saved probe; layers are chosen when a network is probed")
+        return Probe.load(spec)
+    network = load_network(spec, layers)
+    if inputs is None:
+        raise InputError(f"{argument}: {spec} is a network; give {wanted} X.npy to probe it at")
+    x = _load(wanted.split()[0], inputs)
+    neighbourhood = _neighbourhood(network, x, options)
+    return probe(network, x, neighbourhood, neurons=_neurons(options.neurons), seed=options.seed)
+
+
+def _neighbourhood(network: Network, inputs: Array, options: argparse.Namespace) -> Neighbourhood:
+    kind = options.neighbourhood
+    narrow = inputs.ndim == 2 and inputs.shape[1] <= _WIDEST
+    if kind == "auto":
+        kind = "neighbours" if not narrow else "jacobian" if network.differentiable else "difference"
+    if kind == "jacobian":
+        return Jacobian()
+    if kind == "difference":
+        return CentralDifference(options.step)
+    if kind == "burst":
+        return Burst(options.burst_size, options.scale, dimension=options.dimension)
+    dimension = options.dimension
+    if dimension is None:
+        if not narrow:
+            raise InputError(
+                f"--dimension: inputs of shape {inputs.shape[1:]} are no intrinsic coordinates; say with --dimension "
+                "how many their manifold has"
+            )
+        dimension = inputs.shape[1]
+    return Neighbours(options.k, dimension)
+
+
+def _neurons(value: str | None) -> Any:
+    if value is None:
+        return None
+    try:
+        numbers = [int(part) for part in value.split(",")]
+    except ValueError:
+        raise InputError(f"--neurons: {value!r}; give a number, or indices as 3,8,21") from None
+    return numbers[0] if len(numbers) == 1 and "," not in value else numbers
+
+
+def _anchors(value: str) -> Any:
+    if value == "ids":
+        return "ids"
+    return None if value == "none" else _load("--anchors", Path(value))
+
+
+def _load(argument: str, path: Path) -> Array:
+    """An array from a ``.npy`` file; never unpickled."""
+    if not path.is_file():
+        raise InputError(f"{argument}: no such file {path}; give a .npy file written by numpy.save")
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError):
+        raise InputError(f"{argument}: {path} is not a .npy file of numbers; write one with numpy.save") from None
+    if not isinstance(values, np.ndarray):
+        raise InputError(f"{argument}: {path} holds several arrays; give a .npy file with one")
+    return values
+
+
+def _write_whole(path: Path, write: Any) -> None:
+    """Write beside the target, then rename: no file is left half-written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+        Path(scratch).replace(path)
+    finally:
+        Path(scratch).unlink(missing_ok=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="sametask",
+        description="Have two neural networks learned the same thing, and if so, what turns one into the other?",
+        epilog="Exit codes of compare and demo: 0 equivalent, 1 not equivalent, 3 undecided, 2 a mistake in the call.",
+    )
+    parser.add_argument("--version", action="version", version=f"sametask {version('sametask')}")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks of internal errors")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    one = commands.add_parser("demo", help="compare two small networks that come with the package")
+    one.add_argument("--samples", type=int, default=1500, help="inputs for each network (default %(default)s)")
+    _output(one, report=Path("sametask-report.html"))
+    one.set_defaults(run=_demo)
+
+    two = commands.add_parser("compare", help="compare two networks, or two saved probes")
+    kinds = "a network (.onnx, TorchScript .pt, torch.export .pt2, python:module:factory) or a saved probe"
+    two.add_argument("first", metavar="A", help=kinds)
+    two.add_argument("second", metavar="B", help="the same")
+    two.add_argument("--inputs", type=Path, metavar="X.npy", help="inputs to probe at, one row a sample")
+    two.add_argument("--inputs-b", type=Path, metavar="X.npy", help="inputs for B, where they are others")
+    two.add_argument("--layers-a", nargs="+", metavar="LAYER", help="layers of A (default: its output)")
+    two.add_argument("--layers-b", nargs="+", metavar="LAYER", help="layers of B")
+    two.add_argument(
+        "--anchors",
+        default="ids",
+        metavar="ids|none|PAIRS.npy",
+        help="which samples saw the same input: equal ids (equal inputs have equal ids), none, or (k, 2) pairs of rows",
+    )
+    two.add_argument("--transformation", type=Path, metavar="T.npz", help="write the map between the two here")
+    two.add_argument("--eigenpairs", type=int, default=DiffusionChart.eigenpairs, help=argparse.SUPPRESS)
+    two.add_argument("--neighbours", type=int, default=DiffusionChart.neighbours, help=argparse.SUPPRESS)
+    _probing(two)
+    _output(two)
+    two.set_defaults(run=_compare)
+
+    three = commands.add_parser("probe", help="probe a network and save what was seen")
+    three.add_argument("network", metavar="NETWORK", help=kinds.removesuffix(" or a saved probe"))
+    three.add_argument("--inputs", type=Path, metavar="X.npy", required=True, help="inputs to probe at")
+    three.add_argument("--layers", nargs="+", metavar="LAYER", help="layers (default: the output)")
+    three.add_argument("-o", "--output", type=Path, metavar="PROBE.zarr", required=True, help="where to save")
+    three.add_argument("--seed", type=int, default=0, help="of every random choice (default %(default)s)")
+    _probing(three)
+    three.set_defaults(run=_probe)
+
+    four = commands.add_parser("translate", help="carry activations of one network over to the other")
+    four.add_argument("transformation", type=Path, metavar="T.npz", help="written by compare --transformation")
+    four.add_argument("activations", type=Path, metavar="ACTIVATIONS.npy", help="(n, neurons)")
+    four.add_argument("--backward", action="store_true", help="from the second network to the first")
+    four.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT.npy",
+        required=True,
+        help=".npy for the values; .npz for values, uncertainty and inside",
+    )
+    four.set_defaults(run=_translate)
+    return parser
+
+
+def _probing(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how to see the neighbourhood of each input")
+    group.add_argument(
+        "--neighbourhood",
+        choices=["auto", "jacobian", "difference", "burst", "neighbours"],
+        default="auto",
+        help="auto: exact derivatives where the network has them, else differences; neighbours for wide inputs",
+    )
+    group.add_argument("--neurons", metavar="N|I,J,…", help="so many drawn at random, or these (default: all)")
+    group.add_argument("--step", type=float, help="of differences, in input units (default: from the data)")
+    group.add_argument("--scale", type=float, default=0.01, help="standard deviation of bursts (default %(default)s)")
+    group.add_argument("--burst-size", type=int, default=64, help="perturbations of each input (default %(default)s)")
+    group.add_argument("-k", type=int, default=16, help="recorded neighbours of each input (default %(default)s)")
+    group.add_argument("--dimension", type=int, help="of the manifold of inputs, where their width does not tell it")
+
+
+def _output(parser: argparse.ArgumentParser, report: Path | None = None) -> None:
+    parser.add_argument("--report", type=Path, metavar="OUT.html", default=report, help="write a page with pictures")
+    parser.add_argument("--json", metavar="OUT.json", help="write the verdict as JSON; - for standard output")
+    parser.add_argument("--seed", type=int, default=0, help="of every random choice (default %(default)s)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""The whole pipeline on one screen: two probes in, a verdict out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sametask import _check, report
+from sametask._check import InputError
+from sametask._types import Array
+from sametask.charts import DiffusionChart
+from sametask.probes import Probe, local_rank
+from sametask.verdict import diagnosis, judging
+from sametask.verdict.folds import find_folds
+from sametask.verdict.verdict import Verdict, by_weight
+
+
+def compare(
+    first: Probe, second: Probe, *, anchors: Any = "ids", seed: int = 0, method: DiffusionChart | None = None
+) -> Verdict:
+    """Have two networks learned the same thing, and if so, what turns one into the other?
+
+    With correspondences for many samples the question "is one a function of the other?" is tested directly in each
+    direction. With a few (anchors) or none the two are matched by geometry: neighbourhoods must be carried rigidly.
+
+    Args:
+        first, second: the two networks, each seen at samples of the same manifold of inputs.
+        anchors: which samples saw the same input: ``"ids"`` for rows whose ids agree, an (k, 2) array of pairs of
+            rows, or None when nobody knows.
+        seed: of the resampling behind noise floors and nulls.
+        method: how to chart.
+
+    Returns:
+        The verdict.
+
+    Raises:
+        InputError: probes are not probes; ids are missing or do not overlap; anchors are not pairs of rows.
+
+    Examples:
+        >>> import numpy as np, sametask as st
+        >>> x = np.random.default_rng(0).uniform(0, 1, (300, 1))
+        >>> a = st.from_callable(lambda x: np.hstack([x, x**2, np.sin(x)]))
+        >>> b = st.from_callable(lambda x: np.hstack([np.exp(x), np.cos(x)]))
+        >>> step = st.CentralDifference(1e-4)
+        >>> st.compare(st.probe(a, x, step), st.probe(b, x, step)).decision
+        <Decision.EQUIVALENT: 'equivalent'>
+    """
+    for argument, probe in (("first", first), ("second", second)):
+        if not isinstance(probe, Probe):
+            raise InputError(f"{argument}: {type(probe).__name__}; give an st.Probe, from st.probe or Probe.from_…")
+    method = DiffusionChart() if method is None else method
+    pairs = _pairs(first, second, anchors)
+    rng = np.random.default_rng(_check.count("seed", seed, least=0))
+
+    ranks = (local_rank(first), local_rank(second))
+    used = (first.truncate(ranks[0].rank), second.truncate(ranks[1].rank))
+    folds = (find_folds(used[0]), find_folds(used[1]))
+    findings = [
+        *diagnosis.of_probe(first, ranks[0], folds[0], "first"),
+        *diagnosis.of_probe(second, ranks[1], folds[1], "second"),
+    ]
+    case = judging.Case(used, pairs, ranks, folds, method, rng)
+    if min(len(first), len(second)) < judging.FEWEST:
+        judgement = judging.too_few(case)
+    elif len(pairs) >= judging.PAIRED:
+        judgement = judging.by_function(case)
+    else:
+        judgement = judging.by_isometry(case)
+    return Verdict(
+        decision=judgement.decision,
+        confidence=judgement.confidence,
+        evidence=judgement.evidence,
+        diagnosis=by_weight([*findings, *judgement.findings]),
+        transformation=judgement.transformation,
+        names=(first.name, second.name),
+        charts=judgement.charts,
+        ranks=ranks,
+        folds=folds,
+        match=judgement.match,
+        samples=(len(first), len(second), len(pairs)),
+        trial=judgement.trial,
+        renderer=report.write,
+    )
+
+
+def _pairs(first: Probe, second: Probe, anchors: Any) -> Array:
+    """(k, 2) rows that saw the same input."""
+    if anchors is None:
+        return np.empty((0, 2), np.int64)
+    if isinstance(anchors, str):
+        if anchors != "ids":
+            raise InputError(f"anchors: {anchors!r}; give 'ids', an (k, 2) array of pairs of rows, or None")
+        return _shared_ids(first, second)
+    pairs = np.asarray(anchors)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
+        raise InputError(f"anchors: {pairs.dtype} of shape {pairs.shape}; give (k, 2) pairs of row numbers")
+    for column, probe, whose in ((0, first, "first"), (1, second, "second")):
+        rows = pairs[:, column]
+        if len(rows) and (rows.min() < 0 or rows.max() >= len(probe)):
+            worst = rows.min() if rows.min() < 0 else rows.max()
+            raise InputError(f"anchors: row {worst} of the {whose} probe, which has rows 0 to {len(probe) - 1}")
+        if len(np.unique(rows)) != len(rows):
+            raise InputError(f"anchors: a row of the {whose} probe appears twice; give each sample one partner")
+    return pairs.astype(np.int64)
+
+
+def _shared_ids(first: Probe, second: Probe) -> Array:
+    for probe, whose in ((first, "first"), (second, "second")):
+        if probe.ids is None:
+            raise InputError(f"anchors: the {whose} probe has no ids; give it ids, or anchors=None to match without")
+    assert first.ids is not None and second.ids is not None
+    if (first.ids.dtype.kind == "U") != (second.ids.dtype.kind == "U"):
+        raise InputError("anchors: ids of one probe are numbers, of the other strings; give both the same kind")
+    _, a, b = np.intersect1d(first.ids, second.ids, assume_unique=True, return_indices=True)
+    if len(a) == 0:
+        raise InputError(
+            "anchors: the two probes have no id in common; give samples that saw the same input the same id, "
+            "or anchors=None to match without correspondences"
+        )
+    order = np.argsort(a)
+    return np.stack([a[order], b[order]], axis=1).astype(np.int64)

@@ -1,0 +1,1 @@
+"""The experiments: short readable scripts on the public API."""

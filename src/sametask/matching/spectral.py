@@ -1,0 +1,145 @@
+"""Align the eigenfunctions of two charts: blocks by anchors, then functional maps grown block by block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+from scipy.spatial import cKDTree
+
+from sametask._types import Array, Float, Int
+from sametask.charts.chart import Chart, blocks
+from sametask.numerics.procrustes import orthogonal
+
+_ANCHOR_WEIGHT = 0.5
+"""Weight of all anchors together in the functional map, against 1 for each network's samples."""
+
+
+@dataclass(frozen=True)
+class SpectralAlignment:
+    """A functional map between two charts and the sample map it implies.
+
+    Attributes:
+        rotation: (k, k) orthogonal: ``first.functions[:, :k] @ rotation ≈ second.functions[:, :k]`` at equal inputs.
+        nearest: (n1,) for each sample of the first network the nearest of the second in the aligned eigenfunctions.
+        distance: mean distance to the nearest sample, both ways, in k aligned eigenfunctions: low for a right match.
+    """
+
+    rotation: Float[Array, "k k"]
+    nearest: Int[Array, " n"]
+    distance: float
+
+    @property
+    def size(self) -> int:
+        """Number k of eigenfunctions aligned."""
+        return len(self.rotation)
+
+
+def shared_blocks(first: Chart, second: Chart) -> tuple[tuple[int, ...], ...]:
+    """Blocks of the two spectra together: eigenvalues that either chart can't tell apart belong together."""
+    e = min(len(first.eigenvalues), len(second.eigenvalues))
+    mean = np.sqrt(np.maximum(first.eigenvalues[:e], 0) * np.maximum(second.eigenvalues[:e], 0))
+    gap = max(first.options.block_gap, second.options.block_gap)
+    found = blocks(np.sort(mean), gap)
+    # the last block may go on beyond the computed eigenpairs
+    return found[:-1] if len(found) > 1 else found
+
+
+def anchored_start(
+    first: Chart, second: Chart, anchors: Int[Array, "k 2"], groups: tuple[tuple[int, ...], ...]
+) -> Float[Array, "j j"]:
+    """Procrustes in each leading block, as far as the anchors determine it.
+
+    A block of size s has s(s−1)/2 rotations and a reflection; s anchors or more are asked for.
+    """
+    parts: list[Array] = []
+    taken = 0
+    for group in groups:
+        if len(group) > len(anchors) and parts:
+            break
+        columns = list(group)
+        moment = first.functions[anchors[:, 0]][:, columns].T @ second.functions[anchors[:, 1]][:, columns]
+        parts.append(orthogonal(moment))
+        taken += len(group)
+        if taken >= 2 * first.dimension + 1:
+            break
+    return scipy.linalg.block_diag(*parts)
+
+
+def grow(
+    first: Chart,
+    second: Chart,
+    start: Float[Array, "j j"],
+    groups: tuple[tuple[int, ...], ...],
+    *,
+    anchors: Int[Array, "k 2"] | None = None,
+    most: int = 20,
+    repeats: int = 2,
+) -> SpectralAlignment:
+    """Grow an alignment block by block (ZoomOut: Melzi et al. 2019), within orthogonal maps.
+
+    Args:
+        first, second: the charts.
+        start: orthogonal map between the leading eigenfunctions.
+        groups: the blocks; the map grows by whole blocks, as half a block is no subspace the two charts share.
+        anchors: pairs of samples held to agree.
+        most: eigenfunctions to stop at.
+        repeats: rounds at each size.
+    """
+    rotation = start
+    ends = [group[-1] + 1 for group in groups if group[-1] + 1 > len(start) and group[-1] + 1 <= max(most, len(start))]
+    for size in [len(start), *ends]:
+        for _ in range(repeats):
+            there, back, _ = _nearest_both_ways(first, second, rotation)
+            a, b = first.functions[:, :size], second.functions[:, :size]
+            moment = a.T @ (first.stationary[:, None] * b[there]) + a[back].T @ (second.stationary[:, None] * b)
+            if anchors is not None and len(anchors):
+                moment += _ANCHOR_WEIGHT / len(anchors) * a[anchors[:, 0]].T @ b[anchors[:, 1]]
+            rotation = orthogonal(moment)
+    there, _, distance = _nearest_both_ways(first, second, rotation)
+    return SpectralAlignment(rotation, there, distance)
+
+
+def _nearest_both_ways(first: Chart, second: Chart, rotation: Array) -> tuple[Array, Array, float]:
+    """Nearest samples in the aligned eigenfunctions, both ways, and the mean distance."""
+    size = len(rotation)
+    a = first.functions[:, :size] @ rotation
+    b = second.functions[:, :size]
+    far, there = cKDTree(b).query(a, workers=-1)
+    near, back = cKDTree(a).query(b, workers=-1)
+    return there, back, float(np.mean(far) + np.mean(near))
+
+
+def places(first: Chart, second: Chart, alignment: SpectralAlignment) -> tuple[Int[Array, " n"], Float[Array, "n d"]]:
+    """The places on the second manifold whose eigenfunctions are those of the first's samples.
+
+    Between samples the eigenfunctions of the second chart are continued by their gradients, so that neighbouring
+    samples get neighbouring places, not the same nearest sample.
+    """
+    size = alignment.size
+    wanted = first.functions[:, :size] @ alignment.rotation
+    missing = wanted - second.functions[alignment.nearest, :size]
+    slope = gradients(second, size)[alignment.nearest]
+    normal = np.einsum("nek,nel->nkl", slope, slope)
+    normal += 1e-6 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(second.dimension)
+    offset = np.linalg.solve(normal, np.einsum("nek,ne->nk", slope, missing)[:, :, None])[:, :, 0]
+    # no farther than the neighbourhood that the gradient was measured in
+    reach = np.sqrt(np.median(second.graph.squared[:, 0]) * 4)
+    length = np.linalg.norm(offset, axis=1, keepdims=True)
+    return alignment.nearest, offset * np.minimum(1, reach / np.maximum(length, np.finfo(float).tiny))
+
+
+def gradients(chart: Chart, size: int) -> Float[Array, "n e d"]:
+    """Gradients of the leading eigenfunctions in each sample's frame, by weighted least squares over its neighbours."""
+    graph = chart.graph
+    weight = np.where(graph.present, np.exp(-np.where(graph.present, graph.squared, 0) / chart.operator.bandwidth), 0)
+    moment = np.einsum("nk,nkd,nke->nde", weight, graph.steps, graph.steps)
+    moment += 1e-9 * np.trace(moment, axis1=1, axis2=2)[:, None, None] * np.eye(chart.dimension)
+    result = np.empty((graph.size, size, chart.dimension))
+    for e in range(size):
+        values = chart.functions[:, e]
+        change = values[graph.index] - values[:, None]
+        right = np.einsum("nk,nkd,nk->nd", weight, graph.steps, change)
+        result[:, e] = np.linalg.solve(moment, right[:, :, None])[:, :, 0]
+    return result

@@ -1,0 +1,126 @@
+"""The local metric of a measurement map at each sample, held factored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sametask._types import Array, Float, Int
+
+_BLOCK = 1 << 22
+"""Numbers worked on at once in batched decompositions; bounds the memory, not the result."""
+
+
+@dataclass(frozen=True)
+class LocalMetric:
+    """What small intrinsic steps do to the activations, at each of ``n`` samples.
+
+    The Jacobian at sample i is ``J_i = frames_iᵀ · diag(gains_i) · directions_i``. A small change Δy of the activations
+    is the intrinsic step ``W_i Δy = frames_i Δy / gains_i``, in a local orthonormal frame known up to a rotation;
+    an intrinsic step u changes the activations by ``V_i u = (u · gains_i) frames_i``. No m × m matrix is ever formed.
+
+    Attributes:
+        frames: (n, d, m), orthonormal rows: tangent directions of the activation manifold.
+        gains: (n, d), descending: activation units per intrinsic unit along each row of ``frames``.
+        directions: (n, d, D) or None: row k is the input direction that ``frames[:, k]`` answers to, in a basis of D
+            tangents common to all samples. None when samples have no common input basis.
+    """
+
+    frames: Float[Array, "n d m"]
+    gains: Float[Array, "n d"]
+    directions: Float[Array, "n d tangents"] | None = None
+
+    @property
+    def dimension(self) -> int:
+        """Number d of intrinsic directions held."""
+        return self.gains.shape[1]
+
+    @property
+    def condition(self) -> Float[Array, " n"]:
+        """Largest over smallest gain at each sample; infinite where a direction is lost entirely."""
+        with np.errstate(divide="ignore"):
+            return self.gains[:, 0] / self.gains[:, -1]
+
+    def take(self, rows: Int[Array, " p"]) -> LocalMetric:
+        """The metric at some of the samples."""
+        directions = None if self.directions is None else self.directions[rows]
+        return LocalMetric(self.frames[rows], self.gains[rows], directions)
+
+    def truncate(self, dimension: int) -> LocalMetric:
+        """Only the ``dimension`` directions of largest gain."""
+        if dimension >= self.dimension:
+            return self
+        directions = None if self.directions is None else self.directions[:, :dimension]
+        return LocalMetric(self.frames[:, :dimension], self.gains[:, :dimension], directions)
+
+    def rescale(self, factor: float) -> LocalMetric:
+        """The metric in intrinsic units that are ``factor`` times smaller."""
+        return LocalMetric(self.frames, self.gains / factor, self.directions)
+
+
+def from_jacobians(jacobians: Float[Array, "n m d"], *, common_basis: bool) -> LocalMetric:
+    """The metric of exact derivatives along ``d`` tangents of each sample.
+
+    ``common_basis`` says whether tangent k means the same input direction at every sample.
+    """
+    n, m, d = jacobians.shape
+    r = min(m, d)
+    frames = np.empty((n, r, m), jacobians.dtype)
+    gains = np.empty((n, r), jacobians.dtype)
+    directions = np.empty((n, r, d), jacobians.dtype)
+    for rows in _blocks(n, m * d):
+        left, gains[rows], directions[rows] = np.linalg.svd(jacobians[rows], full_matrices=False)
+        frames[rows] = np.swapaxes(left, 1, 2)
+    return LocalMetric(frames, gains, directions if common_basis else None)
+
+
+def from_bursts(bursts: Float[Array, "n b m"], scale: float, dimension: int) -> LocalMetric:
+    """The metric estimated from ``b`` activations around each sample, inputs spread with standard deviation ``scale``.
+
+    The inverse of a covariance estimated from b samples is too large: ``E[Ĉ⁻¹] = (b−1)/(b−d−2) C⁻¹`` in the d retained
+    directions (the mean of the inverse Wishart distribution). Gains are corrected so that Ĉ⁻¹ is unbiased; b > d + 2.
+    """
+    n, b, m = bursts.shape
+    frames = np.empty((n, dimension, m), bursts.dtype)
+    gains = np.empty((n, dimension), bursts.dtype)
+    unbiased = np.sqrt((b - 1) / (b - dimension - 2))
+    for rows in _blocks(n, b * m):
+        _, singular, right = np.linalg.svd(centred(bursts[rows]), full_matrices=False)
+        frames[rows] = right[:, :dimension]
+        gains[rows] = singular[:, :dimension] / np.sqrt(b - 1) / scale * unbiased
+    return LocalMetric(frames, gains)
+
+
+def centred(bursts: Float[Array, "n b m"]) -> Float[Array, "n b m"]:
+    """Bursts about their means; a burst of equal activations gives exact zeros, not the rounding of their mean."""
+    moved = bursts - bursts[:, :1]
+    return moved - moved.mean(axis=1, keepdims=True)
+
+
+def from_covariances(covariances: Float[Array, "n m m"], scale: float, dimension: int) -> LocalMetric:
+    """The metric of given covariances ``C_i ≈ scale² J_i J_iᵀ``; the ``dimension`` leading directions are kept."""
+    n, m, _ = covariances.shape
+    frames = np.empty((n, dimension, m), covariances.dtype)
+    gains = np.empty((n, dimension), covariances.dtype)
+    for rows in _blocks(n, m * m):
+        values, vectors = np.linalg.eigh(covariances[rows])
+        frames[rows] = np.swapaxes(vectors[:, :, : -dimension - 1 : -1], 1, 2)
+        gains[rows] = np.sqrt(np.maximum(values[:, : -dimension - 1 : -1], 0)) / scale
+    return LocalMetric(frames, gains)
+
+
+def concatenate(metrics: list[LocalMetric]) -> LocalMetric:
+    """The metrics of several batches as one."""
+    directions = [metric.directions for metric in metrics if metric.directions is not None]
+    return LocalMetric(
+        np.concatenate([metric.frames for metric in metrics]),
+        np.concatenate([metric.gains for metric in metrics]),
+        np.concatenate(directions) if directions else None,
+    )
+
+
+def _blocks(n: int, size: int) -> list[slice]:
+    """Slices of the first axis that hold about ``_BLOCK`` numbers each, ``size`` numbers a row."""
+    step = max(1, _BLOCK // max(size, 1))
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]

@@ -1,0 +1,243 @@
+"""The activation manifold as samples and frames: where a point lies on it, and what lies at a place.
+
+A *place* on the manifold is a pair (sample, offset): a sample's index and an intrinsic step from it in that sample's
+frame. Steps between samples are measured from both ends and averaged, which makes them third-order accurate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.spatial import cKDTree
+from sklearn.utils.extmath import randomized_svd
+
+from sametask._types import Array, Float, Int
+from sametask.numerics.local_metric import LocalMetric
+from sametask.numerics.procrustes import orthogonal
+
+_BLOCK = 1 << 22
+_PIECES = 8
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The leading principal directions of wide activations.
+
+    Linear combinations of neurons are neurons too: by Whitney's theorem some hundred generic ones show all that
+    thousands do, and their local metric is that of the projected Jacobian, exactly.
+
+    Attributes:
+        centre: (m,).
+        basis: (m, r), orthonormal columns.
+    """
+
+    centre: Float[Array, " m"]
+    basis: Float[Array, "m r"]
+
+    def apply(self, values: Float[Array, "p m"]) -> tuple[Float[Array, "p r"], Float[Array, " p"]]:
+        """The coordinates of activations, and their distances from the span."""
+        centred = values - self.centre
+        coordinates = centred @ self.basis
+        left = np.maximum(np.square(centred).sum(axis=1) - np.square(coordinates).sum(axis=1), 0)
+        return coordinates, np.sqrt(left)
+
+    @staticmethod
+    def fit(activations: Float[Array, "n m"], width: int) -> Projection:
+        """The ``width`` leading principal directions (Halko, Martinsson & Tropp 2011)."""
+        centre = activations.mean(axis=0)
+        right = randomized_svd(activations - centre, width, n_iter=2, random_state=0)[2]
+        return Projection(centre, np.ascontiguousarray(right.T))
+
+
+@dataclass(frozen=True)
+class SampledManifold:
+    """Activations with their local metric.
+
+    Attributes:
+        activations: (n, m).
+        metric: the local metric at each of them, every gain positive.
+        neighbours: (n, k) the samples around each, itself first: those of a graph without shortcuts, where there is
+            one. Without, the nearest in activation space stand in, and sheets that pass close by are confused.
+        projection: how activations were reduced before they came here, or None.
+    """
+
+    activations: Float[Array, "n m"]
+    metric: LocalMetric
+    neighbours: Int[Array, "n k"] | None = None
+    projection: Projection | None = None
+
+    def project(self, values: Float[Array, "p m"]) -> tuple[Float[Array, "p r"], Float[Array, " p"]]:
+        """Activations as this manifold holds them, and the length of what that leaves out."""
+        if self.projection is None:
+            return values, np.zeros(len(values))
+        return self.projection.apply(values)
+
+    @property
+    def dimension(self) -> int:
+        """Intrinsic dimension d."""
+        return self.metric.dimension
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """Nearest neighbours in activation space."""
+        return cKDTree(self.activations)
+
+    def step(self, i: Int[Array, " p"], change: Float[Array, "p m"]) -> Float[Array, "p d"]:
+        """W_i Δy: an activation change as an intrinsic step in sample i's frame."""
+        return np.einsum("pdm,pm->pd", self.metric.frames[i], change) / self.metric.gains[i]
+
+    def change(self, i: Int[Array, " p"], step: Float[Array, "p d"]) -> Float[Array, "p m"]:
+        """V_i u: an intrinsic step as an activation change, to first order."""
+        return np.einsum("pdm,pd->pm", self.metric.frames[i], step * self.metric.gains[i])
+
+    def transport(self, a: Int[Array, " p"], b: Int[Array, " p"]) -> Float[Array, "p d d"]:
+        """Θ_ab ∈ O(d), which carries vectors in b's frame to a's frame: the polar factor of W_a V_b."""
+        frames, gains = self.metric.frames, self.metric.gains
+        overlap = np.matmul(frames[a], np.swapaxes(frames[b], 1, 2))
+        return orthogonal(overlap * gains[b][:, None, :] / gains[a][:, :, None])
+
+    def displacement(
+        self, a: Int[Array, " p"], b: Int[Array, " p"]
+    ) -> tuple[Float[Array, "p d"], Float[Array, "p d d"]]:
+        """The intrinsic step from sample a to sample b in a's frame, averaged over both ends, and the transport Θ_ab."""
+        theta = self.transport(a, b)
+        change = self.activations[b] - self.activations[a]
+        return 0.5 * (self.step(a, change) + np.einsum("pde,pe->pd", theta, self.step(b, change))), theta
+
+    def seen_from(
+        self, c: Int[Array, " p"], a: Int[Array, " p"], offset: Float[Array, "p d"]
+    ) -> tuple[Float[Array, "p d"], Float[Array, "p d d"]]:
+        """The place (a, offset) as an offset from sample c, and the transport from a's frame to c's."""
+        displacement, theta = self.displacement(c, a)
+        return displacement + np.einsum("pde,pe->pd", theta, offset), theta
+
+    def evaluate(
+        self,
+        a: Int[Array, " p"],
+        offset: Float[Array, "p d"],
+        pieces: tuple[Float[Array, "n w"], Float[Array, "n d w"]] | None = None,
+    ) -> Float[Array, "p w"]:
+        """Activations at places: first-order Taylor pieces of the samples around, blended smoothly (third order).
+
+        Args:
+            a, offset: the places.
+            pieces: values at the samples and their derivatives along the frames; default the manifold's own.
+        """
+        values, slopes = pieces or (self.activations, self.metric.gains[:, :, None] * self.metric.frames)
+        result = np.empty((len(a), values.shape[1]))
+        step = max(1, _BLOCK // (values.shape[1] * (self.dimension + 1) * 4))
+        for start in range(0, len(a), step):
+            rows = slice(start, start + step)
+            near = self.around(a[rows], offset[rows], _PIECES)
+            offsets = np.stack([self.seen_from(c, a[rows], offset[rows])[0] for c in near.T], axis=1)
+            result[rows] = blended_pieces(near, offsets, values, slopes)[0]
+        return result
+
+    def around(self, a: Int[Array, " p"], offset: Float[Array, "p d"], count: int) -> Int[Array, "p q"]:
+        """About ``count`` samples around each place (a, offset), a itself among them."""
+        if self.neighbours is not None:
+            return self.neighbours[a, : count + 1]
+        count = min(count, len(self.activations))
+        guess = self.activations[a] + self.change(a, offset)
+        near = self.tree.query(guess, count)[1].reshape(len(a), count)
+        present = (near == a[:, None]).any(axis=1)
+        near[:, -1] = np.where(present, near[:, -1], a)
+        return near
+
+    def locate(
+        self, values: Float[Array, "p m"], *, around: int = 12, iterations: int = 3
+    ) -> tuple[Int[Array, " p"], Float[Array, "p d"], Float[Array, " p"]]:
+        """The places whose activations are nearest to ``values``.
+
+        Returns:
+            The nearest samples, the offsets from them, and the activation distance left unexplained.
+        """
+        sample = self.nearest(values, around)
+        offset = self.step(sample, values - self.activations[sample])
+        missing = values - self.evaluate(sample, offset)
+        for _ in range(iterations):
+            # A step is kept only where it brings the value nearer: off the manifold Newton would wander.
+            trial = offset + self.step(sample, missing)
+            left = values - self.evaluate(sample, trial)
+            better = (np.square(left).sum(axis=1) < np.square(missing).sum(axis=1))[:, None]
+            offset = np.where(better, trial, offset)
+            missing = np.where(better, left, missing)
+        return sample, offset, np.linalg.norm(missing, axis=1)
+
+    def nearest(self, values: Float[Array, "p m"], around: int = 12) -> Int[Array, " p"]:
+        """The nearest sample to each value.
+
+        Among near neighbours in activation space the shortest intrinsic step wins, where what a sample's tangent plane
+        leaves unexplained counts as a step along its weakest direction: another sheet passing close by is not near.
+        """
+        around = min(around, len(self.activations))
+        near = self.tree.query(values, around)[1].reshape(len(values), around)
+        near = np.minimum(near, len(self.activations) - 1)  # at distances that overflow the tree names no sample
+        squared = np.empty(near.shape)
+        for column, c in enumerate(near.T):
+            change = values - self.activations[c]
+            tangential = np.einsum("pdm,pm->pd", self.metric.frames[c], change)
+            normal = np.maximum(np.square(change).sum(axis=1) - np.square(tangential).sum(axis=1), 0)
+            step = tangential / self.metric.gains[c]
+            squared[:, column] = np.square(step).sum(axis=1) + normal / self.metric.gains[c, -1] ** 2
+        return near[np.arange(len(values)), squared.argmin(axis=1)]
+
+    def reanchor(
+        self, a: Int[Array, " p"], offset: Float[Array, "p d"], *, moves: int = 4
+    ) -> tuple[Int[Array, " p"], Float[Array, "p d"], Float[Array, "p d d"]]:
+        """The same places told from the samples nearest to them, and the rotations from the old frames to the new.
+
+        Each place moves to the neighbour nearest to it, at most ``moves`` times.
+        """
+        sample, offset = a.copy(), offset.copy()
+        rotation = np.broadcast_to(np.eye(self.dimension), (len(a), self.dimension, self.dimension)).copy()
+        moving = np.arange(len(a))
+        for _ in range(moves):
+            here, step = sample[moving], offset[moving]
+            best, best_sample, best_step = np.square(step).sum(axis=1), here.copy(), step.copy()
+            turn = np.broadcast_to(np.eye(self.dimension), (len(here), self.dimension, self.dimension)).copy()
+            for c in self.around(here, step, 10).T:
+                seen, theta = self.seen_from(c, here, step)
+                length = np.square(seen).sum(axis=1)
+                nearer = length < best * (1 - 1e-9)  # ties keep the sample: the same data give the same bits
+                best[nearer], best_sample[nearer] = length[nearer], c[nearer]
+                best_step[nearer], turn[nearer] = seen[nearer], theta[nearer]
+            sample[moving], offset[moving] = best_sample, best_step
+            rotation[moving] = turn @ rotation[moving]
+            moving = moving[best_sample != here]
+            if len(moving) == 0:
+                break
+        return sample, offset, rotation
+
+
+def blended_pieces(
+    near: Int[Array, "p q"], steps: Float[Array, "p q d"], values: Float[Array, "n w"], slopes: Float[Array, "n d w"]
+) -> tuple[Float[Array, "p w"], Float[Array, " p"]]:
+    """First-order pieces of the samples ``near`` at ``steps`` from them, blended; and how far they disagree."""
+    weights = blend(steps)
+    value = np.zeros((len(near), values.shape[1]))
+    for column, c in enumerate(near.T):
+        value += weights[:, column, None] * _piece(c, steps[:, column], values, slopes)
+    spread = np.zeros(len(near))
+    for column, c in enumerate(near.T):
+        missed = _piece(c, steps[:, column], values, slopes) - value
+        spread += weights[:, column] * np.square(missed).sum(axis=1)
+    return value, np.sqrt(spread)
+
+
+def _piece(c: Array, steps: Array, values: Array, slopes: Array) -> Array:
+    return values[c] + np.einsum("pd,pdw->pw", steps, slopes[c])
+
+
+def blend(offsets: Float[Array, "p q d"]) -> Float[Array, "p q"]:
+    """Weights of the pieces at ``q`` offsets: a smooth partition of unity that vanishes at the farthest piece.
+
+    A piece that sits at the place itself takes all the weight, so that samples map to themselves.
+    """
+    squared = np.square(offsets).sum(axis=2)
+    reach = squared.max(axis=1, keepdims=True) * (1 + 1e-6) + np.finfo(float).tiny
+    share = squared / reach
+    weights = np.square(1 - share) / (share + 1e-10)
+    return weights / weights.sum(axis=1, keepdims=True)

@@ -1,0 +1,348 @@
+"""The probe: activations, factored local metric, ids."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sametask import _check
+from sametask._check import InputError
+from sametask._types import Array, Float, Int, Shaped
+from sametask.numerics import local_metric
+from sametask.numerics.local_metric import LocalMetric
+from sametask.numerics.manifold import Projection, SampledManifold
+from sametask.probes.neighbourhoods import burst_dimension
+
+_ACTIVATIONS = "(n samples, m neurons)"
+_WIDE = 128
+"""Wider activations are reduced to this many principal directions for all geometry."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A network seen at ``n`` inputs: what ``m`` neurons say there, and how they respond to small intrinsic steps.
+
+    Attributes:
+        activations: (n, m).
+        metric: the local metric at each sample, in units of the intrinsic coordinates.
+        ids: (n,) whole numbers or strings that name the samples, or None. Rows of two probes with equal ids saw the
+            same input.
+        scale: standard deviation of the neighbourhoods in intrinsic units; None where they are infinitesimal.
+        neurons: m names.
+        inputs: (n, …) what the network was given, or None.
+        name: how reports call the network.
+        kind: how the neighbourhoods were made: ``"jacobian"``, ``"difference"``, ``"burst"``, ``"neighbours"`` or
+            ``"covariance"``.
+    """
+
+    activations: Float[Array, "n m"]
+    metric: LocalMetric
+    ids: Shaped[Array, " n"] | None = None
+    scale: float | None = None
+    neurons: tuple[str, ...] = ()
+    inputs: Shaped[Array, "n ..."] | None = None
+    name: str = "network"
+    kind: str = "jacobian"
+
+    def __post_init__(self) -> None:
+        if not self.neurons:
+            object.__setattr__(self, "neurons", tuple(f"neuron[{k}]" for k in range(self.activations.shape[1])))
+
+    # -- constructors from recorded arrays ---------------------------------------------------------------------------
+
+    @staticmethod
+    def from_jacobians(
+        activations: Any,
+        jacobians: Any,
+        ids: Any = None,
+        *,
+        common_basis: bool = False,
+        inputs: Any = None,
+        name: str = "network",
+    ) -> Probe:
+        """A probe from recorded activations and Jacobians.
+
+        Args:
+            activations: (n, m).
+            jacobians: (n, m, d), derivatives of the activations along d orthonormal intrinsic directions.
+            ids: (n,) sample ids, or None.
+            common_basis: whether direction k is the same input coordinate at every sample, not just some tangent.
+                Then a lost direction can be named, and a symmetric fold is seen.
+            inputs: (n, …) the inputs, or None.
+            name: how reports call the network.
+
+        Raises:
+            InputError: shapes disagree, values are not finite, samples repeat, or there are too few.
+        """
+        y = _check.array("activations", activations, ndim=2, expected=_ACTIVATIONS)
+        j = _check.array("jacobians", jacobians, ndim=3, expected="(n samples, m neurons, d directions)")
+        _check.same_length("activations", y, "jacobians", j)
+        if j.shape[1] != y.shape[1]:
+            raise InputError(
+                f"jacobians: shape {j.shape}, but activations have {y.shape[1]} neurons; "
+                f"give (n samples, m neurons, d directions)"
+            )
+        check_enough("activations", len(y), j.shape[2])
+        _no_duplicates("activations", y, j)
+        metric = local_metric.from_jacobians(j, common_basis=common_basis)
+        return assemble(y, metric, ids=ids, inputs=inputs, name=name, kind="jacobian")
+
+    @staticmethod
+    def from_bursts(
+        activations: Any,
+        bursts: Any,
+        scale: float,
+        dimension: int | None = None,
+        ids: Any = None,
+        *,
+        inputs: Any = None,
+        name: str = "network",
+    ) -> Probe:
+        """A probe from recorded bursts: activations at small random perturbations of each input.
+
+        Args:
+            activations: (n, m), at the unperturbed inputs.
+            bursts: (n, b, m), at b perturbations of each; b > dimension + 2.
+            scale: standard deviation of the perturbations along each intrinsic direction, in intrinsic units.
+            dimension: intrinsic dimension; None estimates it from the bursts.
+            ids: (n,) sample ids, or None.
+            inputs: (n, …) the inputs, or None.
+            name: how reports call the network.
+
+        Raises:
+            InputError: shapes disagree, values are not finite, bursts are too small, or samples are too few.
+        """
+        y = _check.array("activations", activations, ndim=2, expected=_ACTIVATIONS)
+        b = _check.array("bursts", bursts, ndim=3, expected="(n samples, b in each burst, m neurons)")
+        _check.same_length("activations", y, "bursts", b)
+        if b.shape[2] != y.shape[1]:
+            raise InputError(
+                f"bursts: shape {b.shape}, but activations have {y.shape[1]} neurons; "
+                "give (n samples, b in each burst, m neurons)"
+            )
+        scale = _check.positive("scale", scale)
+        if b.size == 0 or b.shape[1] < 4:
+            raise InputError(f"bursts: shape {b.shape}; give (n samples, b in each burst, m neurons), b at least 4")
+        d = burst_dimension(b) if dimension is None else _check.count("dimension", dimension)
+        _fits("dimension", d, y.shape[1])
+        if b.shape[1] <= d + 2:
+            raise InputError(f"bursts: {b.shape[1]} in each burst; {d} dimensions need at least {d + 3}")
+        check_enough("activations", len(y), d)
+        metric = local_metric.from_bursts(b, scale, d)
+        return assemble(y, metric, ids=ids, scale=scale, inputs=inputs, name=name, kind="burst")
+
+    @staticmethod
+    def from_covariances(
+        activations: Any,
+        covariances: Any,
+        dimension: int,
+        ids: Any = None,
+        *,
+        scale: float = 1.0,
+        inputs: Any = None,
+        name: str = "network",
+    ) -> Probe:
+        """A probe from recorded covariances of the activations around each input.
+
+        Args:
+            activations: (n, m).
+            covariances: (n, m, m), symmetric: scale² times J Jᵀ. Covariances, not their inverses.
+            dimension: intrinsic dimension: how many directions to keep.
+            ids: (n,) sample ids, or None.
+            scale: standard deviation of the neighbourhoods in intrinsic units.
+            inputs: (n, …) the inputs, or None.
+            name: how reports call the network.
+
+        Raises:
+            InputError: shapes disagree, values are not finite, covariances are not symmetric, or samples are too few.
+        """
+        y = _check.array("activations", activations, ndim=2, expected=_ACTIVATIONS)
+        c = _check.array("covariances", covariances, ndim=3, expected="(n samples, m neurons, m neurons)")
+        _check.same_length("activations", y, "covariances", c)
+        m = y.shape[1]
+        if c.shape[1:] != (m, m):
+            raise InputError(f"covariances: shape {c.shape}; give {(len(y), m, m)}, one m × m matrix for each sample")
+        asymmetry = np.abs(c - np.swapaxes(c, 1, 2)).max(initial=0)
+        if asymmetry > 1e-3 * np.abs(c).max(initial=0):
+            raise InputError("covariances: not symmetric; give the covariance of the activations around each sample")
+        if np.diagonal(c, axis1=1, axis2=2).min(initial=0) < 0:
+            raise InputError(
+                "covariances: negative variances; give the covariance of the activations around each sample"
+            )
+        d = _check.count("dimension", dimension)
+        _fits("dimension", d, m)
+        scale = _check.positive("scale", scale)
+        check_enough("activations", len(y), d)
+        metric = local_metric.from_covariances(c, scale, d)
+        return assemble(y, metric, ids=ids, scale=scale, inputs=inputs, name=name, kind="covariance")
+
+    # -- what a probe knows ------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.activations)
+
+    def __repr__(self) -> str:
+        n, m = self.activations.shape
+        return f"Probe({self.name!r}: {n} samples, {m} neurons, {self.dimension} dimensions, by {self.kind})"
+
+    @property
+    def dimension(self) -> int:
+        """Number of intrinsic directions the local metric holds."""
+        return self.metric.dimension
+
+    @cached_property
+    def manifold(self) -> SampledManifold:
+        """The activation manifold, wide activations by their leading principal directions.
+
+        Directions that are lost entirely are given a tiny gain in place of zero.
+        """
+        return self._reduced[0]
+
+    @property
+    def pieces(self) -> tuple[Float[Array, "n m"], Float[Array, "n d m"]]:
+        """All activations, and their derivatives along the frames of :attr:`manifold`."""
+        return self.activations, self._reduced[1]
+
+    @cached_property
+    def _reduced(self) -> tuple[SampledManifold, Array]:
+        n, m = self.activations.shape
+        slopes = self.metric.gains[:, :, None] * self.metric.frames
+        if m <= _WIDE or n <= _WIDE:
+            return SampledManifold(self.activations, _positive(self.metric)), slopes
+        projection = Projection.fit(self.activations, _WIDE)
+        # the projected Jacobian in terms of the old frames: its right factor carries those to the new frames
+        projected = local_metric.from_jacobians(np.swapaxes(slopes @ projection.basis, 1, 2), common_basis=True)
+        turn = projected.directions
+        assert turn is not None
+        directions = None if self.metric.directions is None else turn @ self.metric.directions
+        metric = _positive(dataclasses.replace(projected, directions=directions))
+        manifold = SampledManifold(projection.apply(self.activations)[0], metric, projection=projection)
+        return manifold, turn @ slopes
+
+    def take(self, rows: Int[Array, " p"]) -> Probe:
+        """The probe at some of its samples."""
+        rows = np.asarray(rows)
+        return dataclasses.replace(
+            self,
+            activations=self.activations[rows],
+            metric=self.metric.take(rows),
+            ids=None if self.ids is None else self.ids[rows],
+            inputs=None if self.inputs is None else self.inputs[rows],
+        )
+
+    def truncate(self, dimension: int) -> Probe:
+        """The probe with only the intrinsic directions of largest gain."""
+        return dataclasses.replace(self, metric=self.metric.truncate(dimension))
+
+    # -- files -------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write the probe to a Zarr directory; the directory appears only once it is whole.
+
+        Raises:
+            InputError: ``path`` exists and is not a probe.
+        """
+        from sametask.probes import storage
+
+        storage.save(self, Path(path))
+
+    @staticmethod
+    def load(path: str | Path) -> Probe:
+        """Read a probe written by :meth:`save`.
+
+        Raises:
+            InputError: there is no such directory, or it does not hold a probe.
+        """
+        from sametask.probes import storage
+
+        return storage.load(Path(path))
+
+
+def _positive(metric: LocalMetric) -> LocalMetric:
+    """The metric with tiny gains in place of none."""
+    floor = 1e-9 * max(float(np.median(metric.gains[:, 0])), np.finfo(metric.gains.dtype).tiny * 1e12)
+    return dataclasses.replace(metric, gains=np.maximum(metric.gains, metric.gains.dtype.type(floor)))
+
+
+def assemble(
+    activations: Array,
+    metric: LocalMetric,
+    *,
+    ids: Any = None,
+    scale: float | None = None,
+    neurons: tuple[str, ...] = (),
+    inputs: Any = None,
+    name: str = "network",
+    kind: str,
+) -> Probe:
+    """A probe from checked arrays, with its ids and neurons checked."""
+    if np.ptp(activations, axis=0).max(initial=0) == 0:
+        raise InputError(
+            "activations: every neuron is constant over the sample; choose another layer, or inputs that differ"
+        )
+    if not metric.gains.any():
+        raise InputError("activations: no neuron responds to small steps of the input; choose another layer")
+    if inputs is not None:
+        inputs = _check.as_array("inputs", inputs, "(n samples, …)")
+        if inputs.dtype.kind not in "fiub" or inputs.dtype.itemsize > 8 or inputs.ndim == 0:
+            raise InputError(f"inputs: {inputs.dtype} of shape {inputs.shape}; give (n samples, …), real numbers")
+        _check.same_length("activations", activations, "inputs", inputs)
+    return Probe(activations, metric, check_ids(ids, len(activations)), scale, neurons, inputs, name, kind)
+
+
+def check_ids(ids: Any, n: int) -> Array | None:
+    """Sample ids as an (n,) array of whole numbers or strings without repeats."""
+    if ids is None:
+        return None
+    result = _check.as_array("ids", ids, "one whole number or string a sample")
+    if result.ndim != 1 or result.dtype.kind not in "iuU":
+        raise InputError(f"ids: {result.dtype} of shape {result.shape}; give one whole number or string a sample")
+    if len(result) != n:
+        raise InputError(f"ids: {len(result)} of them for {n} samples; give one a sample")
+    values, counts = np.unique(result, return_counts=True)
+    if (counts > 1).any():
+        raise InputError(
+            f"ids: {_check.shown(values[counts > 1][0].item())} names {counts.max()} samples ({int((counts > 1).sum())} ids repeat); "
+            "every sample needs an id of its own"
+        )
+    return result
+
+
+def check_enough(argument: str, n: int, d: int) -> None:
+    """Refuse samples too few for the dimension."""
+    if n < d + 2:
+        raise InputError(
+            f"{argument}: {n} samples; {d} intrinsic dimensions need at least {d + 2}, and many more to decide"
+        )
+    if n < 3**d:
+        raise InputError(
+            f"{argument}: {n} samples cannot fill {d} intrinsic dimensions; give at least 3^{d} samples, "
+            "or tangents of fewer directions"
+        )
+
+
+def _fits(argument: str, d: int, m: int) -> None:
+    if d > m:
+        raise InputError(f"{argument}: {d}, but there are only {m} neurons; give at most {m}, or more neurons")
+
+
+def _no_duplicates(argument: str, activations: Array, jacobians: Array) -> None:
+    """Refuse samples that were recorded twice: equal activations and equal Jacobians."""
+    rows = np.concatenate([activations, jacobians.reshape(len(jacobians), -1)], axis=1)
+    if rows.shape[1] == 0:
+        return
+    # sorted as bytes: equal rows come together; −0.0 and 0.0 are the same number
+    keys = np.ascontiguousarray(rows + 0.0).view(f"V{rows.itemsize * rows.shape[1]}")[:, 0]
+    order = np.argsort(keys, kind="stable")
+    same = keys[order[1:]] == keys[order[:-1]]
+    if same.any():
+        first = np.flatnonzero(same)[0]
+        a, b = sorted((order[first], order[first + 1]))
+        raise InputError(
+            f"{argument}: samples {a} and {b} are the same ({int(same.sum())} duplicates); drop the repeats"
+        )

@@ -1,0 +1,3 @@
+"""One self-contained HTML page from a verdict."""
+
+from sametask.report.page import write as write

@@ -1,0 +1,214 @@
+"""The report's words: decisions, evidence, methods."""
+
+from __future__ import annotations
+
+import math
+
+from scipy.stats import norm
+
+from sametask.charts.chart import Chart
+from sametask.verdict.evidence import Evidence
+from sametask.verdict.verdict import Decision, Verdict
+
+FOR, AGAINST, NEITHER = "for", "against", "neither"
+
+SIGNS = {
+    Decision.EQUIVALENT: "⇄",
+    Decision.FIRST_DETERMINES_SECOND: "→",
+    Decision.SECOND_DETERMINES_FIRST: "←",
+    Decision.INEQUIVALENT: "≠",
+    Decision.UNDECIDED: "?",
+}
+"""Beside the colour of a decision, for those who do not see it."""
+
+_SURE = 0.9
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+_ENDS = {
+    "left-out error": (
+        "the same prediction of each network's activations from its own neighbours",
+        "the same prediction with the correspondences shuffled",
+    ),
+    "difference of spectra": (
+        "two halves of each network's samples, charted separately",
+        "the typical distance between neighbouring levels, by which unrelated spectra differ",
+    ),
+    "strain of the match": (
+        "one half of each network's samples matched with the other half",
+        "each step between neighbours held against an unrelated one",
+    ),
+    "samples outside the other's support": (
+        "one half of each network's samples matched with the other half, and no less than one sample",
+        "no sample within the other's support",
+    ),
+    "distance of anchors from their images": (
+        "halves of each network's samples matched with each other by as many anchors",
+        "the distance between anchors that are not partners",
+    ),
+    "error at spare anchors": (
+        "the error the transformation itself expects there",
+        "the same predictions held against another anchor's activations (deranged)",
+    ),
+}
+
+_KINDS = {
+    "jacobian": "exact Jacobians",
+    "difference": "central differences",
+    "burst": "bursts of perturbed inputs",
+    "neighbours": "nearest recorded inputs",
+    "covariance": "recorded covariances",
+}
+
+
+def printable(text: str) -> str:
+    """A name without control characters or halves of characters, which neither page nor figure can hold."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text) or "(no name)"
+
+
+def short(name: str, most: int = 26) -> str:
+    """A name as a figure has room for it."""
+    name = printable(name)
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def names(verdict: Verdict) -> tuple[str, str]:
+    """What to call the two networks; told apart where they have the same name."""
+    first, second = (printable(name) for name in verdict.names)
+    return (f"{first} (first)", f"{second} (second)") if first == second else (first, second)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Three significant digits, powers of ten where there would be many zeros.
+
+    Examples:
+        >>> number(0.0115), number(290.4), number(1.05e-8), number(1.0)
+        ('0.0115', '290', '1.05×10⁻⁸', '1')
+    """
+    if not math.isfinite(value):
+        return "not a number" if math.isnan(value) else "∞" if value > 0 else "−∞"
+    shown = f"{value:.{digits}g}"
+    if "e" in shown:
+        mantissa, exponent = shown.split("e")
+        shown = f"{mantissa}×10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    return shown.replace("-", "−")
+
+
+def chance(probability: float) -> str:
+    """A probability, never told as certain.
+
+    Examples:
+        >>> chance(0.9999), chance(0.5), chance(0.0)
+        ('> 0.99', '0.50', '< 0.01')
+    """
+    if probability > 0.99:
+        return "> 0.99"
+    return "< 0.01" if probability < 0.01 else f"{probability:.2f}"
+
+
+def determined(share: float) -> str:
+    """R², never told as certain.
+
+    Examples:
+        >>> determined(0.99998), determined(0.51234)
+        ('> 0.9999', '0.5123')
+    """
+    return "> 0.9999" if share > 0.9999 else f"{share:.4f}".replace("-", "−")
+
+
+def capital(text: str) -> str:
+    """A text as a sentence begins."""
+    return text[:1].upper() + text[1:]
+
+
+def leaning(evidence: Evidence) -> str:
+    """Whether a figure speaks for its claim, against it, or neither."""
+    if not evidence.separable or _SURE > evidence.probability > 1 - _SURE:
+        return NEITHER
+    return FOR if evidence.probability >= _SURE else AGAINST
+
+
+def undecided_half_width(evidence: Evidence) -> float:
+    """How far to either side of the middle a value's position leaves its claim undecided."""
+    probe = Evidence(
+        evidence.name,
+        evidence.claim,
+        evidence.floor**0.75 * evidence.null**0.25,
+        evidence.floor,
+        evidence.null,
+        evidence.spread,
+    )
+    return float((0.5 - probe.position) * norm.ppf(_SURE) / norm.ppf(probe.probability))
+
+
+def ends(evidence: Evidence) -> tuple[str, str]:
+    """How the noise floor and the null of a figure were obtained."""
+    for name, words in _ENDS.items():
+        if evidence.name.startswith(name):
+            return words
+    return "the same figure where the claim is known to hold", "the same figure where it is known not to hold"
+
+
+def claim(verdict: Verdict, evidence: Evidence) -> str:
+    """What a low value supports, with the networks' names."""
+    first, second = names(verdict)
+    return {
+        "first determines second": f"{first} determines {second}",
+        "second determines first": f"{second} determines {first}",
+        "isometric": "the two are isometric",
+    }.get(evidence.claim, evidence.claim)
+
+
+def neighbourhoods(chart: Chart) -> str:
+    """How the local metric of a probe was seen."""
+    kind = _KINDS.get(chart.probe.kind, chart.probe.kind)
+    scale = chart.probe.scale
+    return kind if scale is None else f"{kind}, standard deviation {number(scale)}"
+
+
+def confidence(verdict: Verdict) -> str:
+    """The confidence, and in what."""
+    what = "the likeliest answer" if verdict.decision is Decision.UNDECIDED else "this answer"
+    return f"Confidence {chance(verdict.confidence)}: the probability of {what}, given the evidence."
+
+
+def method(verdict: Verdict) -> list[str]:
+    """What was done, a paragraph each."""
+    told = [
+        "Each network was seen through its activations and through how they respond to small steps of the input: the "
+        "local metric. Distances between samples are measured in it (Mahalanobis-like distances: Singer & Coifman "
+        "2008), so that they are lengths of input steps, whatever the network. Directions that a network does not "
+        "resolve at this sample size are left out."
+    ]
+    if verdict.charts is None:
+        return [*told, "No chart was made."]
+    told.append(_charted(verdict))
+    if verdict.match is not None:
+        anchors = len(verdict.match.anchors)
+        start = f"{anchors} anchor{'s' * (anchors != 1)}" if anchors else "their geometry alone"
+        told.append(
+            f"The charts were aligned in blocks of eigenfunctions from {start}, the alignment grown block by block "
+            "(ZoomOut: Melzi et al. 2019), and refined so that neighbourhoods are carried as rigidly as they can be. "
+            "The transformation blends the first-order pieces that the match gives at each sample."
+        )
+    elif any(figure.name.startswith("left-out error") for figure in verdict.evidence):
+        told.append(
+            f"{verdict.samples[2]} samples are known to correspond. Whether one network's activations are a function "
+            "of the other's was tested in each direction by predicting each sample from its neighbours, itself left "
+            "out; no isometry was assumed."
+        )
+    return told
+
+
+def _charted(verdict: Verdict) -> str:
+    assert verdict.charts is not None
+    one, two = verdict.charts
+    options = one.options
+    density = {1.0: "the sampling density removed (α = 1)", 0.0: "the sampling density kept (α = 0)"}
+    widths = " and ".join(number(chart.operator.bandwidth) for chart in (one, two))
+    source = "taken from the data" if options.bandwidth is None else "as given"
+    return (
+        f"Diffusion charts (Coifman & Lafon 2006): kernel exp(−d²/ε) with bandwidths ε = {widths} squared intrinsic "
+        f"units ({source}), {one.graph.index.shape[1]} and {two.graph.index.shape[1]} neighbours of each sample, "
+        f"{density.get(float(options.alpha), f'α = {options.alpha:g}')}, {len(one.eigenvalues)} and "
+        f"{len(two.eigenvalues)} eigenpairs. Eigenvalues within {options.block_gap:.0%} of each other form a block."
+    )

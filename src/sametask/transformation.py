@@ -1,0 +1,363 @@
+"""The two-way map between the activations of two networks, with uncertainty and support."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sametask import _check
+from sametask._check import InputError
+from sametask._types import Array, Bool, Float
+from sametask.charts.chart import Chart
+from sametask.matching.isometric import Images
+from sametask.matching.match import Match
+from sametask.numerics.local_metric import LocalMetric
+from sametask.numerics.manifold import Projection, SampledManifold, blended_pieces
+from sametask.numerics.neighbours import NeighbourGraph
+
+_AROUND = 8
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the other network is predicted to say.
+
+    Attributes:
+        value: (n, m) activations.
+        uncertainty: (n,) expected root mean square error of each row (over its neurons together: the length of the
+            error vector), in activation units.
+        inside: (n,) whether the row is within the support: near a sample, on the manifold, and its image near a sample
+            of the other network. Outside, ``value`` is an extrapolation.
+    """
+
+    value: Float[Array, "n m"]
+    uncertainty: Float[Array, " n"]
+    inside: Bool[Array, " n"]
+
+
+@dataclass(frozen=True)
+class OneWay:
+    """A map from one network's activation manifold to another network's activations.
+
+    At each sample of the source the value and its derivative are known: first-order Taylor pieces, blended smoothly.
+
+    Attributes:
+        source: the manifold mapped from.
+        values: (n, m2) what the other network says at each sample.
+        slopes: (n, d, m2) derivatives along the sample's frame.
+        error: (n,) expected error of values between samples: each predicted from its neighbours alone.
+        deviation: (n,) expected error of the values themselves, from the uncertainty of the match.
+        radius: (n,) intrinsic distance from each sample within which a place counts as near it.
+        thickness: (n,) activation distance from the manifold that curvature between samples explains.
+        covered: (n,) whether the other network was probed near the image of the sample.
+    """
+
+    source: SampledManifold
+    values: Float[Array, "n m2"]
+    slopes: Float[Array, "n d m2"]
+    error: Float[Array, " n"]
+    deviation: Float[Array, " n"]
+    radius: Float[Array, " n"]
+    thickness: Float[Array, " n"]
+    covered: Bool[Array, " n"]
+
+    @property
+    def neurons(self) -> int:
+        """Number of neurons mapped from."""
+        projection = self.source.projection
+        return self.source.activations.shape[1] if projection is None else len(projection.centre)
+
+    def __call__(self, activations: Float[Array, "p m"]) -> Estimate:
+        """Locate on the source, blend the pieces around."""
+        reduced, left = self.source.project(activations)
+        sample, offset, missing = self.source.locate(reduced)
+        missing = np.hypot(missing, left)
+        near = self.source.around(sample, offset, _AROUND)
+        value, spread = np.zeros((len(sample), self.values.shape[1])), np.zeros(len(sample))
+        block = max(1, (1 << 22) // (near.shape[1] * self.values.shape[1] * (self.source.dimension + 1)))
+        for start in range(0, len(sample), block):
+            rows = slice(start, start + block)
+            value[rows], spread[rows] = self._blend(near[rows], sample[rows], offset[rows])
+        uncertainty = np.sqrt(np.square(self.error[sample]) + np.square(self.deviation[sample]) + np.square(spread))
+        close = np.linalg.norm(offset, axis=1) <= self.radius[sample]
+        inside = close & (missing <= self.thickness[sample]) & self.covered[sample]
+        return Estimate(value, uncertainty, inside)
+
+    def _blend(self, near: Array, sample: Array, offset: Array) -> tuple[Array, Array]:
+        steps = np.stack([self.source.seen_from(i, sample, offset)[0] for i in near.T], axis=1)
+        return blended_pieces(near, steps, self.values, self.slopes)
+
+
+@dataclass(frozen=True)
+class Transformation:
+    """A map from one network's activations to the other's, and back.
+
+    Attributes:
+        there: first to second, or None where the first does not determine the second.
+        back: second to first, or None likewise.
+        names: of the two networks.
+        neurons: names of the neurons of each.
+    """
+
+    there: OneWay | None
+    back: OneWay | None
+    names: tuple[str, str]
+    neurons: tuple[tuple[str, ...], tuple[str, ...]]
+
+    def __repr__(self) -> str:
+        arrow = "↔" if self.there and self.back else "→" if self.there else "←"
+        return f"Transformation({self.names[0]!r} {arrow} {self.names[1]!r})"
+
+    @staticmethod
+    def from_match(match: Match) -> Transformation:
+        """The transformation, both ways, that an isometric match implies."""
+        return _of(
+            match.first,
+            match.second,
+            _through(match.first, match.second, match.forward),
+            _through(match.second, match.first, match.backward),
+        )
+
+    @staticmethod
+    def from_pairs(first: Chart, second: Chart, *, forward: bool = True, backward: bool = True) -> Transformation:
+        """The transformation between samples known to belong together: row i of one chart to row i of the other.
+
+        No isometry is assumed, and dimensions may differ: values are known, derivatives are fitted.
+
+        Raises:
+            InputError: the charts have different numbers of samples.
+        """
+        if len(first.rows) != len(second.rows):
+            raise InputError(f"charts: {len(first.rows)} and {len(second.rows)} samples; give the same inputs to both")
+        there = _paired(first, second.probe.activations) if forward else None
+        back = _paired(second, first.probe.activations) if backward else None
+        return _of(first, second, there, back)
+
+    def forward(self, activations: Any) -> Estimate:
+        """What the second network says where the first says ``activations``.
+
+        Args:
+            activations: (n, m1).
+
+        Returns:
+            value (n, m2), uncertainty (n,) and inside (n,).
+
+        Raises:
+            InputError: wrong number of neurons, values not finite, or the first does not determine the second.
+        """
+        return self._carry(self.there, activations, "forward", *self.names)
+
+    def backward(self, activations: Any) -> Estimate:
+        """What the first network says where the second says ``activations``; see :meth:`forward`."""
+        return self._carry(self.back, activations, "backward", *self.names[::-1])
+
+    def round_trip(self, activations: Any) -> Float[Array, "n m"]:
+        """Activations of the first network carried to the second and back."""
+        return self.backward(self.forward(activations).value).value
+
+    @staticmethod
+    def _carry(way: OneWay | None, activations: Any, name: str, source: str, target: str) -> Estimate:
+        if way is None:
+            raise InputError(f"{name}: {source} does not determine {target}; only the other way exists")
+        y = _check.array("activations", activations, ndim=2, expected="(n samples, m neurons)")
+        m = way.neurons
+        if y.shape[1] != m:
+            raise InputError(f"activations: {y.shape[1]} neurons, but {source} was probed with {m}")
+        if len(y) == 0:
+            return Estimate(np.empty((0, way.values.shape[1])), np.empty(0), np.empty(0, bool))
+        return way(y.astype(np.float64))
+
+    # -- files -------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write the transformation to a ``.npz`` file; the file appears only once it is whole."""
+        path = Path(path)
+        about = {
+            "format": "sametask-transformation",
+            "version": _VERSION,
+            "names": list(self.names),
+            "neurons": [list(neurons) for neurons in self.neurons],
+        }
+        arrays = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
+        for label, way in (("there", self.there), ("back", self.back)):
+            if way is not None:
+                metric = way.source.metric
+                arrays |= {f"{label}_{field}": getattr(way, field) for field in _FIELDS}
+                arrays |= {
+                    f"{label}_activations": way.source.activations,
+                    f"{label}_frames": metric.frames,
+                    f"{label}_gains": metric.gains,
+                    f"{label}_neighbours": way.source.neighbours,
+                }
+                if way.source.projection is not None:
+                    arrays |= {
+                        f"{label}_centre": way.source.projection.centre,
+                        f"{label}_basis": way.source.projection.basis,
+                    }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".npz", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, allow_pickle=False, **arrays)
+            Path(scratch).replace(path)
+        finally:
+            Path(scratch).unlink(missing_ok=True)
+
+    @staticmethod
+    def load(path: str | Path) -> Transformation:
+        """Read a transformation written by :meth:`save`. Nothing is unpickled.
+
+        Raises:
+            InputError: there is no such file, or it does not hold a transformation.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"path: no such file {path}; transformations are .npz files from Transformation.save")
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                about = json.loads(bytes(stored["about"]).decode())
+                if about.get("format") != "sametask-transformation":
+                    raise KeyError("format")
+                if about.get("version") != _VERSION:
+                    raise InputError(f"path: {path} has version {about.get('version')}; this release reads {_VERSION}")
+                ways = [_read(stored, label) if f"{label}_values" in stored else None for label in ("there", "back")]
+                names, neurons = about["names"], about["neurons"]
+                return Transformation(ways[0], ways[1], (names[0], names[1]), (tuple(neurons[0]), tuple(neurons[1])))
+        except InputError:
+            raise
+        except (KeyError, ValueError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile):
+            raise InputError(
+                f"path: {path} is not a saved transformation; write one with Transformation.save"
+            ) from None
+
+
+_FIELDS = ("values", "slopes", "error", "deviation", "radius", "thickness", "covered")
+
+
+def _read(stored: Any, label: str) -> OneWay:
+    metric = LocalMetric(stored[f"{label}_frames"], stored[f"{label}_gains"])
+    projection = None
+    if f"{label}_basis" in stored:
+        projection = Projection(stored[f"{label}_centre"], stored[f"{label}_basis"])
+    source = SampledManifold(stored[f"{label}_activations"], metric, stored[f"{label}_neighbours"], projection)
+    return OneWay(source, *(stored[f"{label}_{field}"] for field in _FIELDS))
+
+
+def _of(first: Chart, second: Chart, there: OneWay | None, back: OneWay | None) -> Transformation:
+    a, b = first.probe, second.probe
+    return Transformation(there, back, (a.name, b.name), (a.neurons, b.neurons))
+
+
+def _through(source: Chart, target: Chart, images: Images) -> OneWay:
+    """A one-way map from places on the target's manifold."""
+    manifold = target.manifold
+    pieces = target.probe.pieces
+    values = manifold.evaluate(images.sample, images.offset, pieces)
+    # derivatives of the smooth interpolation across half a spacing: second-order accurate, unlike the nearest frame
+    half = 0.5 * target.graph.spacing()
+    slopes = np.stack(
+        [
+            (
+                manifold.evaluate(images.sample, images.offset + half * images.differential[:, :, k], pieces)
+                - manifold.evaluate(images.sample, images.offset - half * images.differential[:, :, k], pieces)
+            )
+            / (2 * half)
+            for k in range(source.dimension)
+        ],
+        axis=1,
+    )
+    deviation = images.deviation * np.sqrt(np.square(slopes).sum(axis=(1, 2)))
+    reach = _radius(target.graph, target.dimension)
+    covered = np.linalg.norm(images.offset, axis=1) <= reach[images.sample]
+    return _one_way(source, values, slopes, deviation, covered)
+
+
+def _paired(source: Chart, values: Array) -> OneWay:
+    """A one-way map through known values."""
+    n = len(values)
+    slopes = _fitted_slopes(source.graph, values.astype(np.float64))
+    return _one_way(source, values.astype(np.float64), slopes, np.zeros(n), np.ones(n, bool))
+
+
+def _one_way(source: Chart, values: Array, slopes: Array, deviation: Array, covered: Array) -> OneWay:
+    manifold, graph = source.manifold, source.graph
+    error = left_out_error(manifold, graph, values, slopes)
+    radius = _radius(graph, source.dimension)
+    thickness = _thickness(manifold, graph) + 2 * manifold.project(source.probe.activations)[1]
+    return OneWay(manifold, values, slopes, error, deviation, radius, thickness, covered)
+
+
+def left_out_error(
+    manifold: SampledManifold,
+    graph: NeighbourGraph,
+    values: Float[Array, "n m"],
+    slopes: Float[Array, "n d m"],
+) -> Float[Array, " n"]:
+    """Local root mean square error of each sample's value predicted from its neighbours' pieces alone.
+
+    A new place lies as far from its nearest sample as samples lie from each other, so this is the error to expect
+    between samples.
+    """
+    n = graph.size
+    near = graph.index[:, :_AROUND]
+    error = np.empty(n)
+    block = max(1, (1 << 22) // (near.shape[1] * values.shape[1] * (manifold.dimension + 1)))
+    for start in range(0, n, block):
+        own = np.arange(start, min(start + block, n))
+        steps = np.stack([manifold.displacement(i, own)[0] for i in near[own].T], axis=1)
+        predicted, _ = blended_pieces(near[own], steps, values, slopes)
+        error[own] = np.linalg.norm(predicted - values[own], axis=1)
+    return np.sqrt(np.mean(np.square(error[np.concatenate([np.arange(n)[:, None], near], axis=1)]), axis=1))
+
+
+def _fitted_slopes(graph: NeighbourGraph, values: Array) -> Array:
+    """(n, d, m): derivatives by local regression over the nearest neighbours, quadratic where there are enough."""
+    d = graph.steps.shape[2]
+    rows, columns = np.triu_indices(d)
+    terms = d + len(rows)
+    near = min(max(2 * terms + 2, 8), graph.index.shape[1])
+    steps = graph.steps[:, :near]
+    weight = graph.present[:, :near].astype(float)
+    length = np.sqrt(np.square(steps).sum(axis=2).max(axis=1))[:, None, None] + np.finfo(float).tiny
+    scaled = steps / length
+    design = (
+        np.concatenate([scaled, scaled[:, :, rows] * scaled[:, :, columns]], axis=2) if near >= 2 * terms else scaled
+    )
+    weighted = design * weight[:, :, None]
+    moment = np.matmul(np.swapaxes(weighted, 1, 2), design)
+    moment += 1e-10 * np.trace(moment, axis1=1, axis2=2)[:, None, None] * np.eye(design.shape[2]) + 1e-300
+    solver = np.linalg.solve(moment, np.swapaxes(weighted, 1, 2))[:, :d]
+    slopes = np.empty((len(values), d, values.shape[1]))
+    block = max(1, (1 << 22) // (near * values.shape[1]))
+    for start in range(0, len(values), block):
+        own = slice(start, start + block)
+        change = values[graph.index[own, :near]] - values[own, None]
+        slopes[own] = np.matmul(solver[own], change) / length[own]
+    return slopes
+
+
+def _radius(graph: NeighbourGraph, dimension: int) -> Array:
+    """Intrinsic distance to about the (2d + 2)nd neighbour."""
+    near = min(2 * dimension + 2, graph.index.shape[1])
+    squared = np.where(graph.present, graph.squared, -np.inf)[:, :near].max(axis=1)
+    radius = np.sqrt(np.maximum(squared, 0))
+    return np.where(radius > 0, radius, np.median(radius))
+
+
+def _thickness(manifold: SampledManifold, graph: NeighbourGraph) -> Array:
+    """Largest distance of near neighbours from each sample's tangent plane, in activation units."""
+    n, d = graph.size, manifold.dimension
+    near = graph.index[:, : 2 * d + 2]
+    i, j = np.repeat(np.arange(n), near.shape[1]), near.ravel()
+    change = manifold.activations[j] - manifold.activations[i]
+    left = np.linalg.norm(change - manifold.change(i, manifold.step(i, change)), axis=1)
+    rounding = 8 * np.sqrt(np.finfo(manifold.activations.dtype).eps) * np.linalg.norm(change, axis=1)
+    return (left + rounding).reshape(n, -1).max(axis=1)

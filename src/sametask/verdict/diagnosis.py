@@ -1,0 +1,225 @@
+"""Findings in words: what was noticed about each network and their match, and what to do about it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sametask._outcome import Finding, Severity
+from sametask.charts.chart import Chart
+from sametask.matching.match import Match
+from sametask.probes.probe import Probe
+from sametask.probes.rank import LocalRank
+from sametask.verdict.floors import COMPARED, log_eigenvalues
+from sametask.verdict.folds import Folds
+
+
+def of_probe(probe: Probe, rank: LocalRank, folds: Folds, subject: str) -> list[Finding]:
+    """What one network's probe shows by itself."""
+    found = [
+        *_neurons(probe, subject),
+        *_collapse(probe, rank, subject),
+        *_folds(probe, rank, folds, subject),
+    ]
+    condition = probe.truncate(rank.rank).manifold.metric.condition
+    if np.quantile(condition, 0.95) > 30:
+        share = float(np.mean(condition > 30))
+        found.append(
+            Finding(
+                "ill-conditioned",
+                f"at {share:.0%} of the samples one direction is seen more than 30 times less than another "
+                f"(condition number up to {condition.max():.3g})",
+                "more neurons, or neurons of an earlier layer; expect larger errors there",
+                Severity.WARNING,
+                subject,
+            )
+        )
+    return found
+
+
+def of_chart(chart: Chart, subject: str) -> list[Finding]:
+    """What one network's chart shows."""
+    found = []
+    if len(chart.pieces) > 1:
+        lost = 1 - chart.pieces[0]
+        found.append(
+            Finding(
+                "disconnected",
+                f"the sample falls into {len(chart.pieces)} pieces; {lost:.1%} of the samples lie outside the largest "
+                "and were left out",
+                "more samples, so that they join; or compare the pieces one by one" if lost > 0.02 else "",
+                Severity.WARNING if lost > 0.02 else Severity.NOTE,
+                subject,
+            )
+        )
+    d, grown = chart.dimension, chart.kernel_dimension
+    if grown and abs(grown - d) > 0.6:
+        found.append(
+            Finding(
+                "dimension",
+                f"neighbourhoods have {d} dimensions, but the samples spread over about {grown:.1f}",
+                "inputs that fill the manifold the neighbourhoods belong to, or more of them"
+                if grown < d
+                else "neighbourhoods along all directions in which the inputs vary",
+                Severity.WARNING,
+                subject,
+            )
+        )
+    big = [block for block in chart.blocks if len(block) > 1 and block[0] < COMPARED]
+    if big:
+        shown = ", ".join(
+            "{" + ", ".join(str(k + 1) for k in block[:6]) + ("…" if len(block) > 6 else "") + "}" for block in big
+        )
+        found.append(
+            Finding(
+                "blocks",
+                f"eigenfunctions {shown} have nearly equal eigenvalues and are fixed only together",
+                "",
+                Severity.NOTE,
+                subject,
+            )
+        )
+    return found
+
+
+def of_match(match: Match) -> list[Finding]:
+    """What the match shows."""
+    found = []
+    if match.ambiguity > 1:
+        d = match.first.dimension
+        found.append(
+            Finding(
+                "ambiguous",
+                f"{match.ambiguity} matches agree equally well with the data: the manifold has symmetries that no "
+                "unlabelled sample can break; the transformation given is one of them",
+                f"give {d + 1} or more anchors in general position: inputs seen by both networks",
+                Severity.DECISIVE,
+            )
+        )
+    residual = match.forward.anchor_residual
+    if len(residual) >= 4:
+        typical = float(np.median(residual))
+        spacing = match.second.graph.spacing()
+        wrong = np.flatnonzero(residual > max(8 * typical, spacing))
+        if len(wrong):
+            names = ", ".join(str(tuple(int(row) for row in _probe_rows(match, k))) for k in wrong[:5])
+            found.append(
+                Finding(
+                    "anchors disagree",
+                    f"{len(wrong)} of {len(residual)} anchors contradict the others (rows {names})",
+                    "check whether these pairs saw the same input, and leave them out if not",
+                    Severity.WARNING,
+                )
+            )
+    found += _scale(match)
+    return found
+
+
+def _probe_rows(match: Match, k: int) -> tuple[int, int]:
+    first, second = match.anchors[k]
+    return int(match.first.rows[first]), int(match.second.rows[second])
+
+
+def _scale(match: Match) -> list[Finding]:
+    """A constant factor between two spectra means that the neighbourhoods are told in different units."""
+    e = min(COMPARED, len(match.first.eigenvalues), len(match.second.eigenvalues))
+    ratio = log_eigenvalues(match.first)[:e] - log_eigenvalues(match.second)[:e]
+    constant, wobble = float(np.median(ratio)), float(np.std(ratio))
+    if e < 3 or abs(constant) < max(5 * wobble, 0.15):
+        return []
+    factor = float(np.exp(constant / 2))
+    return [
+        Finding(
+            "scale mismatch",
+            f"the spectra agree up to one factor: lengths in the second network's neighbourhoods are {factor:.3g} times "
+            "those of the first",
+            "if the neighbourhoods were measured in different units or with another spread, correct `scale`",
+            Severity.WARNING,
+        )
+    ]
+
+
+def _neurons(probe: Probe, subject: str) -> list[Finding]:
+    found = []
+    n, m = probe.activations.shape
+    constant = np.ptp(probe.activations, axis=0) == 0
+    if constant.any():
+        found.append(
+            Finding(
+                "constant neurons",
+                f"{int(constant.sum())} of {m} neurons are constant over the sample and say nothing",
+                "",
+                Severity.NOTE,
+                subject,
+            )
+        )
+    alive = np.ascontiguousarray(probe.activations[:, ~constant].T)
+    distinct = len(np.unique(alive, axis=0)) if alive.size <= 50_000_000 else len(alive)
+    if distinct < len(alive):
+        found.append(
+            Finding(
+                "duplicate neurons",
+                f"{len(alive) - distinct} neurons repeat others exactly and add nothing",
+                "",
+                Severity.NOTE,
+                subject,
+            )
+        )
+    enough = 2 * probe.dimension + 1
+    if distinct < enough:
+        found.append(
+            Finding(
+                "few neurons",
+                f"{distinct} neuron{'s' * (distinct != 1)} for {probe.dimension} dimension{'s' * (probe.dimension != 1)}; "
+                f"only {enough} generic ones are sure to tell all inputs apart (Whitney)",
+                f"use {enough} neurons or more, from an inner layer if need be",
+                Severity.NOTE,
+                subject,
+            )
+        )
+    return found
+
+
+def _collapse(probe: Probe, rank: LocalRank, subject: str) -> list[Finding]:
+    d = probe.dimension
+    if rank.rank == d:
+        return []
+    where = ""
+    if rank.lost is not None and d - rank.rank == 1:
+        k = int(np.abs(rank.lost).argmax())
+        weight = float(rank.lost[k] ** 2)
+        where = f", nearest to input coordinate {k} ({weight:.0%} of its square)"
+    gain = float(rank.gains[rank.rank])
+    return [
+        Finding(
+            "collapse",
+            f"only {rank.rank} of {d} input directions can still be told from its activations at this sample size: the "
+            f"next one moves them {gain:.2g} times as much as the strongest, less than curvature does{where}",
+            "an earlier layer keeps more; or the task does not need what was discarded",
+            Severity.DECISIVE,
+            subject,
+        )
+    ]
+
+
+def _folds(probe: Probe, rank: LocalRank, folds: Folds, subject: str) -> list[Finding]:
+    if not folds.any:
+        return []
+    m, enough = probe.activations.shape[1], 2 * rank.rank + 1
+    here = probe.activations[folds.folded | folds.turning]
+    k = int(np.ptp(probe.activations, axis=0).argmax())
+    low, high = np.quantile(here[:, k], [0.05, 0.95])
+    advice = (
+        f"add neurons: {m} of them fold, {enough} generic ones do not (Whitney)"
+        if m < enough
+        else "choose other neurons, or an earlier layer"
+    )
+    return [
+        Finding(
+            "folds",
+            f"activations turn back on themselves: {folds.share:.1%} of the samples share their activations with other "
+            f"inputs (mostly where {probe.neurons[k]} is between {low:.3g} and {high:.3g})",
+            advice,
+            Severity.DECISIVE,
+            subject,
+        )
+    ]

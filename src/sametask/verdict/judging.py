@@ -1,0 +1,367 @@
+"""From evidence to a decision: by function where correspondences are many, by isometry where they are few."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sametask._check import InputError
+from sametask._outcome import Finding, Severity
+from sametask._types import Array, Int
+from sametask.charts.chart import Chart, chart
+from sametask.charts.diffusion import DiffusionChart
+from sametask.matching.match import Match, match
+from sametask.probes.probe import Probe
+from sametask.probes.rank import LocalRank
+from sametask.transformation import Transformation
+from sametask.verdict import diagnosis, floors, function
+from sametask.verdict.evidence import Evidence, log_spread
+from sametask.verdict.floors import IsometryFigures
+from sametask.verdict.folds import Folds
+from sametask.verdict.verdict import Decision, Trial
+
+FEWEST = 64
+"""A noise floor needs two halves, and a chart of each needs some thirty samples; with fewer nothing is decided."""
+PAIRED = 64
+"""Correspondences from which a function is tested directly."""
+_SURE = 0.9
+_TRIAL = 0.2
+_SPARE = 15
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is to be judged: two probes, their correspondences, and what each shows by itself."""
+
+    probes: tuple[Probe, Probe]
+    pairs: Int[Array, "k 2"]
+    ranks: tuple[LocalRank, LocalRank]
+    folds: tuple[Folds, Folds]
+    method: DiffusionChart
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A decision with its reasons."""
+
+    decision: Decision
+    confidence: float
+    evidence: tuple[Evidence, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    transformation: Transformation | None = None
+    charts: tuple[Chart, Chart] | None = None
+    match: Match | None = None
+    trial: Trial | None = None
+
+
+def too_few(case: Case) -> Judgement:
+    """The answer to small samples."""
+    n = min(len(probe) for probe in case.probes)
+    finding = Finding(
+        "few samples",
+        f"{n} samples are too few to know the noise of any figure: halves of them carry no chart",
+        f"at least {FEWEST} samples, some hundreds for each dimension to be sure",
+        Severity.DECISIVE,
+    )
+    return Judgement(Decision.UNDECIDED, 0.5, findings=(finding,))
+
+
+# -- by function -----------------------------------------------------------------------------------------------------
+
+
+def by_function(case: Case) -> Judgement:
+    """Test in each direction, held out, whether one network's activations are a function of the other's."""
+    probes = tuple(probe.take(case.pairs[:, k]) for k, probe in enumerate(case.probes))
+    rows = case.pairs
+    y = [probe.manifold.activations for probe in probes]
+    d = max(case.ranks[0].rank, case.ranks[1].rank)
+    own = [function.left_out_errors(values, values, d) for values in y]
+    floor = max(_rms(errors) for errors in own)
+    floor_spread = max(log_spread(errors, case.rng) for errors in own)
+    shuffled = case.rng.permutation(len(rows))
+    evidence = []
+    for a, b, claim in ((0, 1, "first determines second"), (1, 0, "second determines first")):
+        errors = function.left_out_errors(y[a], y[b], d)
+        null = function.left_out_errors(y[a], y[b][shuffled], d)
+        spread = float(np.hypot(log_spread(errors, case.rng), floor_spread))
+        evidence.append(
+            Evidence(f"left-out error, {claim}", claim, _rms(errors), floor, _rms(null), spread, "of spread")
+        )
+    there, back = (figure.probability for figure in evidence)
+    decision, confidence = _four_ways(there, back)
+    one, two, findings = _paired_charts(probes[0], probes[1], case.method)
+    transformation, trial = None, None
+    if decision in _ONE_WAY_OR_BOTH:
+        forward, backward = decision is not _BACK, decision is not _THERE
+        transformation = Transformation.from_pairs(one, two, forward=forward, backward=backward)
+        trial = _held_out(one, two, rows, forward, case)
+    else:
+        findings = [*findings, *_why_not(case, there, back)]
+    if case.ranks[0].rank == case.ranks[1].rank:
+        evidence.append(_spectral_evidence(one, two, probes, case, "neighbourhoods agree"))
+        findings = [*findings, *_metric_disagrees(evidence[-1], decision)]
+    return Judgement(decision, confidence, tuple(evidence), tuple(findings), transformation, (one, two), None, trial)
+
+
+_THERE, _BACK = Decision.FIRST_DETERMINES_SECOND, Decision.SECOND_DETERMINES_FIRST
+_ONE_WAY_OR_BOTH = (Decision.EQUIVALENT, _THERE, _BACK)
+
+
+def _four_ways(there: float, back: float) -> tuple[Decision, float]:
+    """The decision from the probabilities of each direction, undecided where the likeliest is not likely enough."""
+    outcomes = {
+        Decision.EQUIVALENT: there * back,
+        Decision.FIRST_DETERMINES_SECOND: there * (1 - back),
+        Decision.SECOND_DETERMINES_FIRST: (1 - there) * back,
+        Decision.INEQUIVALENT: (1 - there) * (1 - back),
+    }
+    best = max(outcomes, key=lambda decision: outcomes[decision])
+    return (best if outcomes[best] >= _SURE else Decision.UNDECIDED), float(outcomes[best])
+
+
+def _rms(errors: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(errors))))
+
+
+def _paired_charts(first: Probe, second: Probe, method: DiffusionChart) -> tuple[Chart, Chart, list[Finding]]:
+    """Charts of the samples that both networks saw and both charts keep, in the same order."""
+    one, two = chart(first, method), chart(second, method)
+    findings = [*diagnosis.of_chart(one, "first"), *diagnosis.of_chart(two, "second")]
+    for _ in range(5):
+        if len(one.rows) == len(first) and len(two.rows) == len(second):
+            break
+        common = np.intersect1d(one.rows, two.rows)
+        if len(common) < FEWEST // 2:
+            raise InputError("samples: what the two networks keep connected does not overlap; give more samples")
+        first, second = first.take(common), second.take(common)
+        one, two = chart(first, method), chart(second, method)
+    return one, two, findings
+
+
+def _held_out(one: Chart, two: Chart, rows: Array, forward: bool, case: Case) -> Trial | None:
+    """Predict a fifth of the samples from a transformation fitted to the others."""
+    n = len(one.rows)
+    order = case.rng.permutation(n)
+    held, kept = np.sort(order[: int(_TRIAL * n)]), np.sort(order[int(_TRIAL * n) :])
+    charts = [chart(each.probe.take(kept), case.method) for each in (one, two)]
+    if any(len(each.rows) != len(kept) for each in charts):
+        return None
+    fitted = Transformation.from_pairs(charts[0], charts[1], forward=forward, backward=not forward)
+    source, target = (one, two) if forward else (two, one)
+    carry = fitted.forward if forward else fitted.backward
+    estimate = carry(source.probe.activations[held])
+    true = target.probe.activations[held].astype(np.float64)
+    return Trial(rows[held, 0], estimate.value, true, estimate.uncertainty, estimate.inside, forward)
+
+
+def _why_not(case: Case, there: float, back: float) -> list[Finding]:
+    if max(there, back) >= 0.1:
+        return [
+            Finding(
+                "too close to call",
+                "the errors lie between the noise floor and the null",
+                "more samples, or neurons that respond more strongly",
+                Severity.DECISIVE,
+            )
+        ]
+    return [
+        Finding(
+            "no function",
+            "neighbours in either network's activations are not neighbours in the other's",
+            "the two respond to different things; try earlier layers",
+            Severity.DECISIVE,
+        )
+    ]
+
+
+def _metric_disagrees(figure: Evidence, decision: Decision) -> list[Finding]:
+    if decision is not Decision.EQUIVALENT or figure.probability >= 0.1:
+        return []
+    return [
+        Finding(
+            "neighbourhoods disagree",
+            "each network is a function of the other, but their neighbourhoods are not of the same size or shape",
+            "without correspondences these two could not be matched; check that neighbourhoods mean the same",
+            Severity.WARNING,
+        )
+    ]
+
+
+# -- by isometry -----------------------------------------------------------------------------------------------------
+
+
+def by_isometry(case: Case) -> Judgement:
+    """Match the two by geometry, and compare what is left with what halves of each network leave."""
+    first, second = case.probes
+    charts = (chart(first, case.method), chart(second, case.method))
+    findings = [*diagnosis.of_chart(charts[0], "first"), *diagnosis.of_chart(charts[1], "second")]
+    unlike = _unlike(case)
+    if unlike:
+        return Judgement(Decision.UNDECIDED, 0.5, (), (*findings, unlike), None, charts)
+    spare = case.rng.permutation(len(case.pairs)) if len(case.pairs) >= _SPARE else np.arange(len(case.pairs))
+    fitted = case.pairs[np.sort(spare[: 2 * len(spare) // 3])] if len(case.pairs) >= _SPARE else case.pairs
+    held = case.pairs[np.sort(spare[2 * len(spare) // 3 :])] if len(case.pairs) >= _SPARE else case.pairs[:0]
+    matched = match(*charts, anchors=fitted if len(fitted) else None, seed=int(case.rng.integers(2**31)))
+    findings += diagnosis.of_match(matched)
+    transformation = Transformation.from_match(matched)
+    figures = floors.isometry_figures(matched)
+    halves = [
+        floors.half_figures(probe, case.method, max(len(fitted), probe.dimension + 2), case.rng)
+        for probe in case.probes
+    ]
+    evidence = _isometry_evidence(matched, figures, halves, case.rng)
+    trial = None
+    if len(held):
+        trial = _spare_anchors(transformation, first, second, held)
+        evidence.append(_trial_evidence(trial, transformation, case.rng))
+    probability = min(figure.probability for figure in evidence)
+    folded = _folded(case)
+    if folded:
+        findings.append(folded)
+        return Judgement(Decision.UNDECIDED, 0.5, tuple(evidence), tuple(findings), None, charts, matched, trial)
+    if probability >= _SURE:
+        decision, confidence = Decision.EQUIVALENT, probability
+    elif probability <= 1 - _SURE:
+        decision, confidence, transformation = Decision.INEQUIVALENT, 1 - probability, None
+        findings.append(_not_isometric(evidence, figures))
+    else:
+        decision, confidence, transformation = Decision.UNDECIDED, max(probability, 1 - probability), None
+        findings.append(_cannot_tell(evidence))
+    return Judgement(decision, confidence, tuple(evidence), tuple(findings), transformation, charts, matched, trial)
+
+
+def _unlike(case: Case) -> Finding | None:
+    a, b = (rank.rank for rank in case.ranks)
+    if a == b:
+        return None
+    more, fewer = ("first", "second") if a > b else ("second", "first")
+    return Finding(
+        "dimensions differ",
+        f"the {more} network carries {max(a, b)} input directions and the {fewer} {min(a, b)}: they are not equivalent. "
+        f"Whether the {more} determines the {fewer} cannot be tested without correspondences",
+        f"probe both at the same {PAIRED} inputs or more, with ids",
+        Severity.DECISIVE,
+    )
+
+
+def _folded(case: Case) -> Finding | None:
+    which = [name for name, folds in zip(("first", "second"), case.folds, strict=True) if folds.any]
+    if not which:
+        return None
+    who = f"the {which[0]} network folds" if len(which) == 1 else "both networks fold"
+    return Finding(
+        "folded",
+        f"{who}, and a folded manifold cannot be matched by its geometry",
+        f"more neurons; or probe both networks at the same {PAIRED} inputs or more, with ids",
+        Severity.DECISIVE,
+    )
+
+
+def _isometry_evidence(
+    matched: Match, figures: IsometryFigures, halves: list[IsometryFigures], rng: np.random.Generator
+) -> list[Evidence]:
+    claim = "isometric"
+    strain_floor = max(float(np.median(half.strain)) for half in halves)
+    uncovered_floor = max(*(half.uncovered for half in halves), 1 / len(matched.first.rows))
+    evidence = [
+        _spectrum(matched.first, matched.second, halves, figures.spectrum, claim),
+        Evidence(
+            "strain of the match",
+            claim,
+            float(np.median(figures.strain)),
+            strain_floor,
+            max(floors.unrelated_strain(matched.first, rng), floors.unrelated_strain(matched.second, rng)),
+            log_spread(figures.strain, rng),
+            "of edge length",
+        ),
+        Evidence(
+            "samples outside the other's support",
+            claim,
+            max(figures.uncovered, uncovered_floor / 2),
+            uncovered_floor,
+            1.0,
+            float(1 / np.sqrt(max(figures.uncovered * len(matched.first.rows), 4))),
+            "of samples",
+        ),
+    ]
+    if len(figures.anchors) >= matched.first.dimension + 2:
+        null = floors.unrelated_anchors(matched.second, matched.anchors)
+        floor = max(_rms(half.anchors) for half in halves)
+        evidence.append(
+            Evidence(
+                "distance of anchors from their images",
+                claim,
+                _rms(figures.anchors),
+                max(floor, 1e-6),
+                null,
+                log_spread(figures.anchors, rng),
+                "of the manifold's size",
+            )
+        )
+    return evidence
+
+
+def _spectral_evidence(one: Chart, two: Chart, probes: tuple[Probe, ...], case: Case, claim: str) -> Evidence:
+    halves = [floors.half_figures(probe, case.method, probe.dimension + 2, case.rng) for probe in probes]
+    e = min(floors.COMPARED, len(one.eigenvalues), len(two.eigenvalues))
+    return _spectrum(one, two, halves, floors.log_eigenvalues(one)[:e] - floors.log_eigenvalues(two)[:e], claim)
+
+
+def _spectrum(one: Chart, two: Chart, halves: list[IsometryFigures], difference: Array, claim: str) -> Evidence:
+    floor = max(_rms(half.spectrum) for half in halves)
+    # a root mean square of e noisy differences is itself known to one part in √(2e)
+    spread = float(np.sqrt(1 / (2 * len(difference)) + 1 / (4 * len(difference))))
+    null = floors.unrelated_spectrum(one, two)
+    return Evidence("difference of spectra", claim, _rms(difference), max(floor, 1e-3), null, spread, "of ln λ")
+
+
+def _spare_anchors(transformation: Transformation, first: Probe, second: Probe, held: Array) -> Trial:
+    estimate = transformation.forward(first.activations[held[:, 0]])
+    true = second.activations[held[:, 1]].astype(np.float64)
+    return Trial(held[:, 0], estimate.value, true, estimate.uncertainty, estimate.inside)
+
+
+def _trial_evidence(trial: Trial, transformation: Transformation, rng: np.random.Generator) -> Evidence:
+    errors = np.linalg.norm(trial.predicted - trial.true, axis=1)
+    spread = np.sqrt(np.mean(np.square(trial.true - trial.true.mean(axis=0)).sum(axis=1)))
+    deranged = np.linalg.norm(trial.predicted - np.roll(trial.true, 1, axis=0), axis=1)
+    return Evidence(
+        "error at spare anchors",
+        "isometric",
+        _rms(errors) / spread,
+        max(_rms(trial.uncertainty) / spread, 1e-3),
+        _rms(deranged) / spread,
+        log_spread(errors, rng),
+        "of spread",
+    )
+
+
+def _not_isometric(evidence: list[Evidence], figures: IsometryFigures) -> Finding:
+    worst = min(evidence, key=lambda figure: figure.probability)
+    if worst.name.startswith("samples outside"):
+        return Finding(
+            "partial overlap",
+            f"{figures.uncovered:.0%} of one network's samples lie outside what the other was probed on",
+            "probe both on the same range of inputs",
+            Severity.DECISIVE,
+        )
+    return Finding(
+        "not isometric",
+        f"no map carries the neighbourhoods of one onto those of the other: {worst.name} is {worst.value:.2g}, where "
+        f"halves of one network show {worst.floor:.2g}",
+        "if both saw the same manifold of inputs, check that neighbourhoods mean the same; with the same inputs and "
+        "ids a map that is no isometry would be found too",
+        Severity.DECISIVE,
+    )
+
+
+def _cannot_tell(evidence: list[Evidence]) -> Finding:
+    worst = min(evidence, key=lambda figure: figure.probability)
+    return Finding(
+        "too close to call",
+        f"{worst.name} is {worst.value:.2g}, between its noise floor {worst.floor:.2g} and its null {worst.null:.2g}",
+        "more samples lower the noise floor",
+        Severity.DECISIVE,
+    )

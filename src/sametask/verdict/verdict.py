@@ -1,0 +1,178 @@
+"""The answer, its reasons, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sametask._outcome import Finding, Severity
+from sametask._types import Array, Bool, Float, Int
+from sametask.charts.chart import Chart
+from sametask.matching.match import Match
+from sametask.probes.rank import LocalRank
+from sametask.transformation import Transformation
+from sametask.verdict.evidence import Evidence
+from sametask.verdict.folds import Folds
+
+
+class Decision(Enum):
+    """The five answers."""
+
+    EQUIVALENT = "equivalent"
+    FIRST_DETERMINES_SECOND = "first determines second"
+    SECOND_DETERMINES_FIRST = "second determines first"
+    INEQUIVALENT = "inequivalent"
+    UNDECIDED = "undecided"
+
+
+_MEANING = {
+    Decision.EQUIVALENT: "Each network's activations can be computed from the other's.",
+    Decision.FIRST_DETERMINES_SECOND: "The second's activations follow from the first's, but not the other way round.",
+    Decision.SECOND_DETERMINES_FIRST: "The first's activations follow from the second's, but not the other way round.",
+    Decision.INEQUIVALENT: "No map turns one network's activations into the other's.",
+    Decision.UNDECIDED: "These samples cannot tell.",
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Predictions of samples that the transformation was not fitted to, beside the truth.
+
+    Attributes:
+        rows: (k,) rows in the first probe.
+        predicted: (k, m) what was predicted for the target network.
+        true: (k, m) what it said.
+        uncertainty: (k,) as predicted.
+        inside: (k,) as predicted.
+        forward: whether the target is the second network.
+    """
+
+    rows: Int[Array, " k"]
+    predicted: Float[Array, "k m"]
+    true: Float[Array, "k m"]
+    uncertainty: Float[Array, " k"]
+    inside: Bool[Array, " k"]
+    forward: bool = True
+
+    @property
+    def error(self) -> float:
+        """Root mean square error over root mean square spread, within the support where there is any."""
+        kept = self.inside if self.inside.any() else np.ones(len(self.rows), bool)
+        spread = np.square(self.true - self.true.mean(axis=0)).sum(axis=1).mean()
+        missed = np.square(self.predicted - self.true).sum(axis=1)[kept].mean()
+        return float(np.sqrt(missed / max(spread, np.finfo(float).tiny)))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Have two networks learned the same thing?
+
+    Attributes:
+        decision: one of five answers.
+        confidence: 0 … 1, probability of the decision given the evidence; for *undecided*, of the likeliest answer.
+        evidence: named figures, each with its noise floor and its null.
+        diagnosis: findings in words, the weightiest first, each with what to do about it.
+        transformation: the map between the two, as far as it exists, or None.
+        names: of the two networks.
+        charts: of the two networks.
+        ranks: intrinsic directions that each network still carries.
+        folds: where each network's activations turn back on themselves.
+        match: how the charts were brought together, or None.
+        samples: numbers of samples of the two, and how many correspond.
+        trial: predictions checked against the truth, where correspondences were to spare, or None.
+        renderer: writes the report. Given from above, as reports stand on verdicts and not the other way round.
+    """
+
+    decision: Decision
+    confidence: float
+    evidence: tuple[Evidence, ...]
+    diagnosis: tuple[Finding, ...]
+    transformation: Transformation | None
+    names: tuple[str, str]
+    charts: tuple[Chart, Chart] | None
+    ranks: tuple[LocalRank, LocalRank]
+    folds: tuple[Folds, Folds]
+    match: Match | None
+    samples: tuple[int, int, int]
+    trial: Trial | None
+    renderer: Callable[[Verdict, Path], None] = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.decision.value.upper()} (confidence {self.confidence:.2f})",
+            f"  {self.names[0]}  |  {self.names[1]}",
+            f"  {_MEANING[self.decision]}",
+        ]
+        if self.evidence:
+            lines.append("evidence")
+            lines += [f"  {figure}" for figure in self.evidence]
+        if self.diagnosis:
+            lines.append("diagnosis")
+            lines += [f"  {finding}" for finding in self.diagnosis]
+        return "\n".join(lines)
+
+    @property
+    def meaning(self) -> str:
+        """The decision in a sentence."""
+        return _MEANING[self.decision]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict as plain numbers and strings, for JSON."""
+        return {
+            "decision": self.decision.value,
+            "confidence": self.confidence,
+            "meaning": self.meaning,
+            "networks": list(self.names),
+            "samples": {
+                "first": self.samples[0],
+                "second": self.samples[1],
+                "corresponding": self.samples[2],
+            },
+            "dimension": [rank.rank for rank in self.ranks],
+            "folded": [folds.share if folds.any else 0.0 for folds in self.folds],
+            "ambiguity": None if self.match is None else self.match.ambiguity,
+            "evidence": [
+                {
+                    "name": figure.name,
+                    "claim": figure.claim,
+                    "value": figure.value,
+                    "noise_floor": figure.floor,
+                    "null": figure.null,
+                    "probability": figure.probability,
+                    "unit": figure.unit,
+                }
+                for figure in self.evidence
+            ],
+            "diagnosis": [
+                {
+                    "name": finding.name,
+                    "subject": finding.subject,
+                    "severity": finding.severity.value,
+                    "message": finding.message,
+                    "advice": finding.advice,
+                }
+                for finding in self.diagnosis
+            ],
+        }
+
+    def report(self, path: str | Path) -> None:
+        """Write one self-contained HTML page: decision and reasons in words first, then pictures.
+
+        Args:
+            path: of the page; it appears only once it is whole.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        self.renderer(self, Path(path))
+
+
+def by_weight(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Findings, the weightiest first."""
+    order = [Severity.DECISIVE, Severity.WARNING, Severity.NOTE]
+    return tuple(sorted(findings, key=lambda finding: order.index(finding.severity)))

@@ -1,0 +1,5 @@
+"""Shapes in annotations are enforced while the tests run."""
+
+from jaxtyping import install_import_hook
+
+install_import_hook("sametask", "beartype.beartype")
