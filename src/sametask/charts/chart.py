@@ -178,7 +178,10 @@ def chart(probe: Probe, method: DiffusionChart | None = None) -> Chart:
     positive = decay > 1e-3  # the extension divides by μ, and its logarithm is the eigenvalue
     decay, vectors = decay[positive], vectors[:, positive]
     if len(decay) == 0:
-        raise InputError(f"probe: {len(rows)} connected samples carry no diffusion coordinate; give more samples")
+        raise InputError(
+            f"probe: the network hardly tells {len(rows)} connected samples apart, they carry no diffusion coordinate; "
+            "choose another layer, or give more samples"
+        )
     functions = vectors / np.sqrt(operator.stationary)[:, None]
     eigenvalues = diffusion.intrinsic_eigenvalues(operator, decay, functions)
     return Chart(

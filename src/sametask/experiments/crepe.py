@@ -133,8 +133,37 @@ def crepe_on_tones(size: str, *, tilt: bool = False) -> Any:
         def forward(self, coordinates: Any) -> Any:
             return harmonic_tones(coordinates[:, 0], coordinates[:, 1] if tilt else None)
 
-    net = torch.nn.Sequential()
-    net.add_module("tones", Tones())
+    return _after(Tones(), size)
+
+
+def crepe_on_patch(
+    size: str, *, pitches: tuple[float, float] = (0.495, 0.505), tilts: tuple[float, float] = TILTS
+) -> Any:
+    """CREPE after a renderer of a patch of pitch × tilt: coordinates in the unit square (n, 2), to scores (n, 360).
+
+    A tone's pitch moves CREPE's inner layers hundreds of times as much as its tilt does: over a whole octave tilt is
+    lost in the bends of the pitch curve. Over twelve cents both count about equally.
+
+    Args:
+        size: ``"tiny"`` or ``"small"``.
+        pitches: octaves above 220 Hz at first coordinate 0 and 1.
+        tilts: spectral tilt at second coordinate 0 and 1.
+    """
+    torch = _check.require("torch", "crepe")
+
+    class Tones(torch.nn.Module):
+        def forward(self, coordinates: Any) -> Any:
+            pitch = pitches[0] + (pitches[1] - pitches[0]) * coordinates[:, 0]
+            tilt = tilts[0] + (tilts[1] - tilts[0]) * coordinates[:, 1]
+            return harmonic_tones(pitch, tilt)
+
+    return _after(Tones(), size)
+
+
+def _after(renderer: Any, size: str) -> Any:
+    """The renderer, then the network, as one module with the network's layer names."""
+    net = _check.require("torch", "crepe").nn.Sequential()
+    net.add_module("tones", renderer)
     for name, layer in crepe(size).named_children():
         net.add_module(name, layer)
     return net.eval()

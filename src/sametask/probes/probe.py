@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -235,6 +236,31 @@ class Probe:
             inputs=None if self.inputs is None else self.inputs[rows],
         )
 
+    def select(self, neurons: Sequence[int] | Int[Array, " k"], *, name: str | None = None) -> Probe:
+        """The probe with only some of its neurons: their activations and their own local metric.
+
+        Raises:
+            InputError: an index is out of range, or none of these neurons responds to the inputs.
+        """
+        columns = np.asarray(neurons)
+        m = self.activations.shape[1]
+        if columns.ndim != 1 or columns.dtype.kind not in "iu" or not len(columns) or columns.max() >= m or columns.min() < 0:
+            raise InputError(f"neurons: {_short(columns)}; give a list of indices from 0 to {m - 1}")
+        responses = np.swapaxes(self.metric.gains[:, :, None] * self.metric.frames[:, :, columns], 1, 2)
+        metric = local_metric.from_jacobians(np.ascontiguousarray(responses), common_basis=True)
+        assert metric.directions is not None
+        directions = None if self.metric.directions is None else metric.directions @ self.metric.directions
+        return assemble(
+            self.activations[:, columns],
+            dataclasses.replace(metric, directions=directions),
+            ids=self.ids,
+            scale=self.scale,
+            neurons=tuple(self.neurons[k] for k in columns),
+            inputs=self.inputs,
+            name=self.name if name is None else name,
+            kind=self.kind,
+        )
+
     def truncate(self, dimension: int) -> Probe:
         """The probe with only the intrinsic directions of largest gain."""
         return dataclasses.replace(self, metric=self.metric.truncate(dimension))
@@ -263,9 +289,16 @@ class Probe:
         return storage.load(Path(path))
 
 
+def _short(values: Array) -> str:
+    text = str(values.tolist())
+    return text if len(text) < 40 else text[:36] + " …]"
+
+
 def _positive(metric: LocalMetric) -> LocalMetric:
     """The metric with tiny gains in place of none."""
-    floor = 1e-9 * max(float(np.median(metric.gains[:, 0])), np.finfo(metric.gains.dtype).tiny * 1e12)
+    # the network may be dead at most samples: then the median is zero, and the largest must do
+    typical = max(float(np.median(metric.gains[:, 0])), 1e-6 * float(metric.gains.max(initial=0)))
+    floor = 1e-9 * (typical or 1.0)
     return dataclasses.replace(metric, gains=np.maximum(metric.gains, metric.gains.dtype.type(floor)))
 
 
@@ -341,8 +374,8 @@ def _no_duplicates(argument: str, activations: Array, jacobians: Array) -> None:
     order = np.argsort(keys, kind="stable")
     same = keys[order[1:]] == keys[order[:-1]]
     if same.any():
-        first = np.flatnonzero(same)[0]
-        a, b = sorted((order[first], order[first + 1]))
+        pairs = np.sort(np.stack([order[:-1][same], order[1:][same]], axis=1), axis=1)
+        a, b = pairs[pairs[:, 0].argmin()]
         raise InputError(
             f"{argument}: samples {a} and {b} are the same ({int(same.sum())} duplicates); drop the repeats"
         )

@@ -181,9 +181,12 @@ def folded(verdict: Verdict, which: int) -> Bool[Array, " n"] | None:
     """Which charted samples of a network are folded, or None where folds are no more than stray samples."""
     if verdict.charts is None or not verdict.folds[which].any:
         return None
-    # The verdict's folds are rows of the probe, and a chart of paired samples no longer knows those: look again.
-    found = find_folds(verdict.charts[which].probe)
-    return found.folded | found.turning
+    found, chart = verdict.folds[which], verdict.charts[which]
+    if verdict.match is None:
+        # a chart of paired samples does not know their rows in the probe, which those of the verdict's folds are
+        found = find_folds(chart.probe)
+        return found.folded | found.turning
+    return (found.folded | found.turning)[chart.rows]
 
 
 def fold_views(verdict: Verdict, shown: tuple[View, View]) -> list[tuple[int, int, Bool[Array, " n"]]]:

@@ -92,9 +92,10 @@ def _turning(probe: Probe) -> Array:
     within the distance to the next sample. Only possible where neurons are too few: with more neurons than dimensions
     a gain seldom vanishes exactly.
     """
-    metric = probe.manifold.metric
+    manifold = probe.manifold
+    metric, y = manifold.metric, manifold.activations
     n, d = metric.gains.shape
-    near = probe.manifold.tree.query(manifold.activations, min(2 * d + 4, n - 1) + 1)[1][:, 1:]
+    near = manifold.tree.query(y, min(2 * d + 4, n - 1) + 1)[1][:, 1:]
     smallest = metric.gains[:, -1]
     change = y[near] - y[:, None]
     steps = np.matmul(change, np.swapaxes(metric.frames, 1, 2)) / metric.gains[:, None]
