@@ -25,7 +25,7 @@ PATCH_LAYERS = ("pool2", "pool5", "classifier", "sigmoid")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--samples", type=int, default=800, help="tones for each network (default %(default)s)")
+    parser.add_argument("--samples", type=int, default=1000, help="tones for each network (default %(default)s)")
     parser.add_argument("--report", type=Path, help="write the report of the last comparison over pitch here")
     options = parser.parse_args()
     verdicts = over_pitch(options.samples)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from assertions import as_users_run_it, raises_one_line
 
 import sametask as st
+from assertions import as_users_run_it, raises_one_line
 from sametask import _check
 from sametask._outcome import Finding, Severity
 

@@ -208,7 +208,8 @@ def _load(argument: str, path: Path) -> Array:
     if not path.is_file():
         raise InputError(f"{argument}: no such file {path}; give a .npy file written by numpy.save")
     try:
-        values = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            values = np.load(file, allow_pickle=False)
     except (ValueError, EOFError, OSError):
         raise InputError(f"{argument}: {path} is not a .npy file of numbers; write one with numpy.save") from None
     if not isinstance(values, np.ndarray):

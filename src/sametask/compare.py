@@ -92,7 +92,7 @@ def _pairs(first: Probe, second: Probe, anchors: Any) -> Array:
         if anchors != "ids":
             raise InputError(f"anchors: {anchors!r}; give 'ids', an (k, 2) array of pairs of rows, or None")
         return _shared_ids(first, second)
-    pairs = np.asarray(anchors)
+    pairs = _check.as_array("anchors", anchors, "(k, 2) pairs of row numbers")
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
         raise InputError(f"anchors: {pairs.dtype} of shape {pairs.shape}; give (k, 2) pairs of row numbers")
     for column, probe, whose in ((0, first, "first"), (1, second, "second")):

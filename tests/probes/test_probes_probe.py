@@ -6,11 +6,12 @@ import time
 
 import numpy as np
 import pytest
-from assertions import raises_one_line
-from worlds import RandomNetwork
 
 import sametask as st
+from assertions import raises_one_line
+from sametask.numerics.manifold import SampledManifold
 from sametask.probes.probe import check_enough, check_ids
+from worlds import RandomNetwork
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0, 1, (60, 2))
@@ -42,6 +43,10 @@ def test_from_jacobians() -> None:
     assert (probe.kind, probe.scale, probe.dimension, len(probe)) == ("jacobian", None, 2, 60)
     assert probe.neurons == tuple(f"neuron[{k}]" for k in range(5))
     assert repr(probe) == "Probe('net': 60 samples, 5 neurons, 2 dimensions, by jacobian)"
+    assert probe.metric.directions is None  # tangents need not mean the same at every sample
+    common = st.Probe.from_jacobians(Y, J, common_basis=True).metric
+    assert common.directions is not None
+    np.testing.assert_allclose(np.einsum("ndm,nd,ndk->nmk", common.frames, common.gains, common.directions), J)
 
 
 def test_from_covariances() -> None:
@@ -125,6 +130,31 @@ def test_dead_at_most_samples(dtype) -> None:
     assert (gains > 0).all()
     step = probe.manifold.step(np.arange(59), (Y[1:] - Y[:-1]).astype(dtype))
     assert np.isfinite(np.square(step)).all()
+
+
+@pytest.mark.parametrize("rank", [5, 200])
+def test_wide_activations_are_projected_and_the_metric_with_them(rank) -> None:
+    """Steps and lengths within the span are the same as with all neurons."""
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.normal(size=(400, rank)))[0]
+    x = rng.uniform(0, 1, (300, 2))
+    network = RandomNetwork.draw(2, rank, 3)
+    y, j = network(x) @ basis.T, basis @ network.jacobian(x)
+    probe = st.Probe.from_jacobians(y, j, common_basis=True)
+    manifold, whole = probe.manifold, SampledManifold(y, probe.metric)
+    assert manifold.activations.shape == (300, 128)
+    assert manifold.metric.directions is not None
+    a, b = np.arange(150), np.arange(150, 300)
+    lengths = [np.linalg.norm(part.activations[a] - part.activations[b], axis=1) for part in (manifold, whole)]
+    np.testing.assert_allclose(*lengths, rtol=1e-9)
+    steps = [
+        np.einsum("ndk,nd->nk", part.metric.directions[a], part.displacement(a, b)[0]) for part in (manifold, whole)
+    ]
+    np.testing.assert_allclose(*steps, atol=1e-9)
+    values, slopes = probe.pieces
+    np.testing.assert_array_equal(values, y)
+    rebuilt = np.einsum("ndm,ndk->nmk", slopes, manifold.metric.directions)
+    np.testing.assert_allclose(rebuilt, j, atol=1e-9 * np.abs(j).max())
 
 
 def test_a_hundred_thousand_samples() -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
-from assertions import as_users_run_it, raises_one_line
-from worlds import RandomNetwork
 
 import sametask as st
+from assertions import as_users_run_it, raises_one_line
 from sametask.probes import storage
+from worlds import RandomNetwork
 
 NETWORK = RandomNetwork.draw(2, 4, 3)
 X = np.random.default_rng(0).uniform(0, 1, (20, 2))
@@ -22,7 +22,7 @@ Y, J = NETWORK(X), NETWORK.jacobian(X)
 
 
 def probe(**options) -> st.Probe:
-    return st.Probe.from_jacobians(Y, J, **options)
+    return st.Probe.from_jacobians(Y, J, **{"common_basis": True, **options})
 
 
 def assert_same(one: st.Probe, two: st.Probe) -> None:
@@ -66,6 +66,7 @@ def saved(tmp_path: Path) -> Path:
         {"inputs": np.zeros((20, 3, 4, 1), np.uint8)},
         {"inputs": X.astype(np.float16)},
         {"inputs": X > 0.5},
+        {"common_basis": False},
     ],
 )
 def test_everything_comes_back(options, tmp_path) -> None:
@@ -157,7 +158,7 @@ def test_a_crash_while_writing_leaves_nothing_behind_and_the_old_probe_whole(
 
     monkeypatch.setattr(zarr.Group, "create_array", failing)
     with pytest.raises(error), as_users_run_it():
-        st.Probe.from_jacobians(Y + 1, J, ids=range(20), inputs=X, name="second").save(path)
+        probe(ids=range(20), inputs=X, name="second").save(path)
     assert written == when
     monkeypatch.undo()
     assert [entry.name for entry in tmp_path.iterdir()] == (["p.zarr"] if old else [])

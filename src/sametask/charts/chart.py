@@ -184,6 +184,8 @@ def chart(probe: Probe, method: DiffusionChart | None = None) -> Chart:
         )
     functions = vectors / np.sqrt(operator.stationary)[:, None]
     eigenvalues = diffusion.intrinsic_eigenvalues(operator, decay, functions)
+    ascending = np.argsort(eigenvalues, kind="stable")  # the corrections may swap neighbours
+    eigenvalues, decay, functions = eigenvalues[ascending], decay[ascending], functions[:, ascending]
     return Chart(
         probe=probe_used,
         rows=rows,

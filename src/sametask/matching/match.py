@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sametask import _check
 from sametask._check import InputError
 from sametask._types import Array, Int
 from sametask.charts.chart import Chart
@@ -103,7 +104,7 @@ def anchor_rows(first: Chart, second: Chart, anchors: Any) -> Int[Array, "k 2"]:
     """Anchors given as rows of the probes, as rows of the charts; those whose sample was not charted are left out."""
     if anchors is None:
         return np.empty((0, 2), np.int64)
-    given = np.asarray(anchors)
+    given = _check.as_array("anchors", anchors, "(k, 2) pairs of row numbers")
     if given.ndim != 2 or given.shape[1] != 2 or given.dtype.kind not in "iu":
         raise InputError(f"anchors: {given.dtype} of shape {given.shape}; give (k, 2) pairs of row numbers")
     if (given < 0).any():
@@ -151,6 +152,6 @@ def _score(alignment: SpectralAlignment, images: Images) -> float:
 
 
 def _equally_good(drafts: tuple[SpectralAlignment, ...]) -> int:
-    """Candidates within a third of the best: an isometry of the manifold turns a right one into another right one."""
+    """Candidates within half of the best: an isometry of the manifold turns a right one into another right one."""
     best = drafts[0].distance
-    return sum(draft.distance < 4 / 3 * best for draft in drafts)
+    return sum(draft.distance < 1.5 * best for draft in drafts)

@@ -1,7 +1,7 @@
 """The activation manifold as samples and frames: where a point lies on it, and what lies at a place.
 
 A *place* on the manifold is a pair (sample, offset): a sample's index and an intrinsic step from it in that sample's
-frame. Steps between samples are measured from both ends and averaged, which makes them third-order accurate.
+frame. Steps between samples are measured from both ends and averaged: the errors of the two ends mostly cancel.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Projection:
     def fit(activations: Float[Array, "n m"], width: int) -> Projection:
         """The ``width`` leading principal directions (Halko, Martinsson & Tropp 2011)."""
         centre = activations.mean(axis=0)
-        right = randomized_svd(activations - centre, width, n_iter=2, random_state=0)[2]
+        right = randomized_svd(
+            activations - centre, width, n_iter=2, power_iteration_normalizer="QR", random_state=0
+        )[2]
         return Projection(centre, np.ascontiguousarray(right.T))
 
 
@@ -119,7 +121,7 @@ class SampledManifold:
         offset: Float[Array, "p d"],
         pieces: tuple[Float[Array, "n w"], Float[Array, "n d w"]] | None = None,
     ) -> Float[Array, "p w"]:
-        """Activations at places: first-order Taylor pieces of the samples around, blended smoothly (third order).
+        """Activations at places: first-order Taylor pieces of the samples around, blended smoothly (second order in the spacing).
 
         Args:
             a, offset: the places.

@@ -2,9 +2,11 @@
 
 The distance ``d²(i,j) = ½(|W_i Δy|² + |W_j Δy|²)`` (Singer & Coifman 2008) equals the squared intrinsic distance up to
 fourth order, but it sees only the tangent planes: two far-apart points whose difference is normal to both planes look
-like neighbours. Three cures, all used here: only pairs near in activation space are candidates; an intrinsic distance
-can't be shorter than |Δy| / s_max; and a pair whose normal component is much larger than the curvature found among the
-nearest candidates can explain is no neighbour at all.
+like neighbours. Four cures, all used here: only pairs near in activation space are candidates; an intrinsic distance
+can't be shorter than |Δy| / s_max; a pair whose normal component is much larger than the curvature found among the
+nearest candidates can explain is no neighbour at all; and nor is one whose two ends see the normal component on the same
+side. (Along one sheet the tangent planes at both ends leave over +½ II(u, u) and −½ II(u, u) of Δy: opposite sides,
+and a sum of third order. Of two sheets that pass close by, both leave over the gap between them.)
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ _BLOCK = 1 << 22
 _VOUCHERS = 24
 _VOUCHING_ROUNDS = 2
 _WITNESSES = 4
+_ASIDE = 0.1
+"""What both ends see off the tangent planes on the same side, relative to |Δy|, before it counts."""
+_EVEN = 0.7
 
 
 @dataclass(frozen=True)
@@ -117,12 +122,14 @@ def neighbour_graph(
     kept = min(neighbours, n - 1)
     fetched = int(min(np.ceil(overfetch * kept), n - 1))
     tree = cKDTree(activations) if tree is None else tree
-    near, squared, steps, mismatch, normal = _candidates(activations, metric, tree, fetched)
+    near, squared, steps, mismatch, normal, aside = _candidates(activations, metric, tree, fetched)
 
     pruned, vouched = np.zeros(n), np.zeros(near.shape, bool)
     if np.isfinite(curvature_factor) and m > metric.dimension:
         rounding = 8 * np.finfo(activations.dtype).eps * np.sqrt(m) * float(np.abs(activations).max())
-        shortcut, vouched = _shortcuts(near, squared, normal, metric.dimension, curvature_factor, rounding)
+        shortcut, vouched = _shortcuts(near, squared, steps, normal, curvature_factor, rounding)
+        shortcut |= aside > rounding
+        vouched &= ~shortcut
         pruned = shortcut.mean(axis=1)
         squared[shortcut] = np.inf
 
@@ -144,12 +151,13 @@ def neighbour_graph(
 
 def _candidates(
     activations: Array, metric: LocalMetric, tree: cKDTree, fetched: int
-) -> tuple[Array, Array, Array, Array, Array]:
-    """Neighbours in activation space: guarded squared distances, steps, mismatches and normal components."""
+) -> tuple[Array, Array, Array, Array, Array, Array]:
+    """Neighbours in activation space: guarded squared distances, steps, mismatches, normal components, and how much of
+    those both ends see on the same side."""
     n, m = activations.shape
     d = metric.dimension
     near = np.empty((n, fetched), np.int64)
-    squared, mismatch, normal = (np.empty((n, fetched)) for _ in range(3))
+    squared, mismatch, normal, aside = (np.empty((n, fetched)) for _ in range(4))
     steps = np.empty((n, fetched, d))
     block = max(1, _BLOCK // (fetched * m * (d + 1)))
     for start in range(0, n, block):
@@ -171,8 +179,22 @@ def _candidates(
         left_here = change - np.matmul(here, metric.frames[rows])
         left_there = change - np.einsum("nkd,nkdm->nkm", there, metric.frames[j], optimize=True)
         normal[rows] = np.sqrt(np.maximum(np.square(left_here).sum(axis=2), np.square(left_there).sum(axis=2)))
+        # On one sheet the two ends see half the curvature each, on opposite sides, and the sum is of third order.
+        both = 0.5 * np.linalg.norm(left_here + left_there, axis=2)
+        aside[rows] = np.where(np.einsum("nkm,nkm->nk", left_here, left_there) > 0, both, 0)
+        aside[rows] = _beyond(aside[rows], _ASIDE * np.sqrt(ambient), d)
         near[rows] = j
-    return near, squared, steps, mismatch, normal
+    return near, squared, steps, mismatch, normal, aside
+
+
+def _beyond(aside: Array, allowed: Array, d: int) -> Array:
+    """What is seen aside beyond what is allowed, and beyond three times what the nearest candidates show.
+
+    Nearest candidates that lie aside themselves mean a sheet made thick, by noise or by a direction left out of the
+    metric, and no second sheet.
+    """
+    thickness = np.median(aside[:, : max(8, 4 * d + 2)], axis=1)
+    return aside - np.maximum(allowed, 3 * thickness[:, None])
 
 
 def _without_self(found: Array, own: Array) -> Array:
@@ -183,18 +205,19 @@ def _without_self(found: Array, own: Array) -> Array:
 
 
 def _shortcuts(
-    near: Array, squared: Array, normal: Array, d: int, factor: float, rounding: float
+    near: Array, squared: Array, steps: Array, normal: Array, factor: float, rounding: float
 ) -> tuple[Array, Array]:
     """Candidates whose normal component neither end's curvature explains, and that no third samples vouch for.
 
     Curvature is judged by the nearest candidates in activation space, the least likely to be shortcuts. Where gains
     differ with direction those lie along the weak directions, and the manifold may bend more along the strong ones:
-    a suspect is let off when both ends have several trusted neighbours in common. Two sheets have none, but for a few
-    that slipped through themselves; hence several.
+    where what is trusted lies to few sides only, a suspect is let off when both ends have several trusted neighbours in
+    common. Two sheets have none, but for a few that slipped through themselves; hence several.
 
     Returns:
         The shortcuts, and the suspects that were vouched for.
     """
+    d = steps.shape[2]
     first = min(max(8, 4 * d + 2), near.shape[1])
     # a duplicate, at no distance and with no normal component, shows no bend
     bend = np.median(normal[:, :first] / np.maximum(squared[:, :first], np.finfo(float).tiny), axis=1)
@@ -205,12 +228,29 @@ def _shortcuts(
     shortcut = suspect
     if d > 1:
         for _ in range(_VOUCHING_ROUNDS):
-            shortcut = shortcut & ~_vouched_for(near, squared, shortcut)
+            lopsided = _evenness(squared, steps, shortcut) < _EVEN
+            asked = shortcut & (lopsided[:, None] | lopsided[near])
+            shortcut = shortcut & ~(asked & _vouched_for(near, squared, shortcut, asked))
     return shortcut, suspect & ~shortcut
 
 
-def _vouched_for(near: Array, squared: Array, suspect: Array) -> Array:
-    """Suspects both of whose ends have several trusted near neighbours in common."""
+def _evenness(squared: Array, steps: Array, suspect: Array) -> Array:
+    """How evenly the nearest trusted candidates lie to all sides: 1 evenly (in half a ball too), 0 on a line."""
+    d = steps.shape[2]
+    trusted = np.where(suspect, np.inf, squared)
+    count = max(2, trusted.shape[1] // 4)
+    order = np.argpartition(trusted, count - 1, axis=1)[:, :count]
+    length = np.take_along_axis(trusted, order, axis=1)
+    units = np.take_along_axis(steps, order[:, :, None], axis=1)
+    units = units / np.maximum(np.linalg.norm(units, axis=2, keepdims=True), np.finfo(float).tiny)
+    units[~np.isfinite(length)] = 0
+    moment = np.einsum("nkd,nke->nde", units, units)
+    total = np.trace(moment, axis1=1, axis2=2)
+    return d * np.linalg.eigvalsh(moment)[:, 0] / np.maximum(total, np.finfo(float).tiny)
+
+
+def _vouched_for(near: Array, squared: Array, suspect: Array, asked: Array) -> Array:
+    """Which of the pairs ``asked`` have several trusted near neighbours in common."""
     trusted = np.where(suspect, np.inf, squared)
     count = min(_VOUCHERS, near.shape[1])
     order = np.argpartition(trusted, count - 1, axis=1)[:, :count]
@@ -218,8 +258,8 @@ def _vouched_for(near: Array, squared: Array, suspect: Array) -> Array:
     valid = np.isfinite(np.take_along_axis(trusted, order, axis=1))
     friends = np.where(valid, np.take_along_axis(near, order, axis=1), -1)
     strangers = np.where(valid, friends, -2)
-    rows, columns = np.nonzero(suspect)
-    vouched = np.zeros(suspect.shape, bool)
+    rows, columns = np.nonzero(asked)
+    vouched = np.zeros(asked.shape, bool)
     block = max(1, _BLOCK // count**2)
     for start in range(0, len(rows), block):
         i, k = rows[start : start + block], columns[start : start + block]

@@ -242,10 +242,12 @@ class Probe:
         Raises:
             InputError: an index is out of range, or none of these neurons responds to the inputs.
         """
-        columns = np.asarray(neurons)
         m = self.activations.shape[1]
-        if columns.ndim != 1 or columns.dtype.kind not in "iu" or not len(columns) or columns.max() >= m or columns.min() < 0:
-            raise InputError(f"neurons: {_short(columns)}; give a list of indices from 0 to {m - 1}")
+        expected = f"a list of indices from 0 to {m - 1}"
+        columns = _check.as_array("neurons", neurons, expected)
+        listed = columns.ndim == 1 and columns.dtype.kind in "iu" and len(columns) > 0
+        if not listed or columns.max() >= m or columns.min() < 0:
+            raise InputError(f"neurons: {_check.shown(neurons)}; give {expected}")
         responses = np.swapaxes(self.metric.gains[:, :, None] * self.metric.frames[:, :, columns], 1, 2)
         metric = local_metric.from_jacobians(np.ascontiguousarray(responses), common_basis=True)
         assert metric.directions is not None

@@ -64,7 +64,8 @@ def probe(
     neighbourhood = Jacobian() if neighbourhood is None else neighbourhood
     if not isinstance(neighbourhood, Neighbourhood):
         raise InputError(
-            f"neighbourhood: {_check.shown(neighbourhood)}; give st.Jacobian(), st.CentralDifference(), st.Burst() or st.Neighbours()"
+            f"neighbourhood: {_check.shown(neighbourhood)}; "
+            "give st.Jacobian(), st.CentralDifference(), st.Burst() or st.Neighbours()"
         )
     x = _inputs(inputs)
     seed = _check.count("seed", seed, least=0)

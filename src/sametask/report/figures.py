@@ -111,10 +111,10 @@ def _ratio(axes: Axes, first: Array, second: Array, least: float) -> None:
 
 def _round_ticks(reach: float) -> list[float]:
     """Three ratios, the middle one 1, within exp(± reach)."""
-    for low, high in ((0.001, 1000), (0.01, 100), (0.1, 10), (0.2, 5), (0.5, 2), (0.8, 1.2)):
+    for low, high in ((0.001, 1000.0), (0.01, 100.0), (0.1, 10.0), (0.2, 5.0), (0.5, 2.0), (0.8, 1.2)):
         if max(-np.log(low), np.log(high)) <= reach:
-            return [low, 1, high]
-    return [0.9, 1, 1.1]
+            return [low, 1.0, high]
+    return [0.9, 1.0, 1.1]
 
 
 def agreement(true: Float[Array, " k"], predicted: Float[Array, " k"], inside: Bool[Array, " k"], verb: str) -> Picture:
@@ -163,7 +163,7 @@ def ladder(evidence: Sequence[Evidence]) -> Picture:
         axes = figure.add_axes((0.02, low / height, 0.96, rung * rows / height))
         axes.vlines([0, 1], 0, rows, color="#9aa1a9", linewidth=1, linestyle=":", zorder=0)
         for row, shown in enumerate(evidence):
-            _rung(axes, rows - 1 - row, shown)
+            _rung(axes, float(rows - 1 - row), shown)
         for place, name in ((0, "noise floor"), (1, "null")):
             axes.text(place, rows - 0.2, name, ha="center", va="bottom", fontsize=9.5, color=SOFT)
         axes.set_xlim(*_LADDER)

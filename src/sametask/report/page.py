@@ -128,7 +128,7 @@ def _networks(verdict: Verdict) -> Markup:
     if verdict.charts is not None:
         rows += [
             ("Neurons", *(f"{chart.probe.activations.shape[1]:,}" for chart in verdict.charts)),
-            ("Neighbourhoods by", *(wording.neighbourhoods(chart) for chart in verdict.charts)),
+            ("Neighbourhoods", *(wording.neighbourhoods(chart) for chart in verdict.charts)),
             ("Samples charted", *(f"{len(chart.rows):,}" for chart in verdict.charts)),
         ]
     elif verdict.transformation is not None:

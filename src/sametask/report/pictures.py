@@ -77,7 +77,7 @@ def _charts(verdict: Verdict, shown: tuple[View, View]) -> Markup:
     by = " (above) and by ".join(colour.words for colour in coloured) + " (below)" * (len(coloured) > 1)
     caption = [
         "Each network's own picture of the inputs: samples in diffusion coordinates, which are eigenfunctions of "
-        f"unit mean square, coloured by {by}.",
+        f"unit mean square, coloured by {'the ' * (by == 'input')}{by}.",
         coloured[0].note,
         _orientation(shown, views.partners(verdict)),
         *(_passed_over(view, name) for view, name in zip(shown, names, strict=True) if view.passed_over),

@@ -143,10 +143,10 @@ def colours(verdict: Verdict) -> tuple[Colour, ...]:
     inputs = _inputs(verdict)
     if inputs is not None:
         count = min(inputs[0].shape[1], max(chart.dimension for chart in verdict.charts), 2)
-        name = "the input" if inputs[0].shape[1] == 1 else "input coordinate {}"
+        name = "input" if inputs[0].shape[1] == 1 else "input coordinate {}"
         return tuple(
             Colour(
-                f"{name.format(k + 1)} (units of the input)",
+                f"{name.format(k + 1)} (in its own units)",
                 name.format(k + 1),
                 "Neither chart was told the inputs.",
                 (inputs[0][:, k], inputs[1][:, k]),

@@ -65,7 +65,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text) or "(no name)"
 
 
-def short(name: str, most: int = 26) -> str:
+def short(name: str, most: int = 22) -> str:
     """A name as a figure has room for it."""
     name = printable(name)
     return name if len(name) <= most else f"{name[: most - 1]}…"
@@ -81,15 +81,18 @@ def number(value: float, digits: int = 3) -> str:
     """Three significant digits, powers of ten where there would be many zeros.
 
     Examples:
-        >>> number(0.0115), number(290.4), number(1.05e-8), number(1.0)
-        ('0.0115', '290', '1.05×10⁻⁸', '1')
+        >>> number(0.0115), number(290.4), number(12345.0), number(1.05e-8), number(1e-5)
+        ('0.0115', '290', '12,300', '1.05×10⁻⁸', '10⁻⁵')
     """
     if not math.isfinite(value):
         return "not a number" if math.isnan(value) else "∞" if value > 0 else "−∞"
     shown = f"{value:.{digits}g}"
-    if "e" in shown:
+    if "e" in shown and 1 <= abs(value) < 1e6:
+        shown = f"{float(shown):,.0f}"
+    elif "e" in shown:
         mantissa, exponent = shown.split("e")
-        shown = f"{mantissa}×10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+        factor = {"1": "", "-1": "-"}.get(mantissa, f"{mantissa}×")
+        shown = f"{factor}10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
     return shown.replace("-", "−")
 
 

