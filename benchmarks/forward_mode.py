@@ -34,7 +34,12 @@ def main() -> None:
 def cases() -> list[tuple[str, Any, tuple[int, ...], int]]:
     nn = torch.nn
     convolutional = nn.Sequential(
-        nn.Conv2d(1, 16, 3), nn.BatchNorm2d(16), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(2704, 10)
+        nn.Conv2d(1, 16, 3),
+        nn.BatchNorm2d(16),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(2704, 10),
     )
     return [
         ("MLP 512 × 3", mlp(3, 512, 3), (3,), 2000),

@@ -18,7 +18,7 @@ from worlds import pair, relative_error
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--samples", type=int, default=20_000)
     parser.add_argument("--world", default="rectangle", choices=["interval", "rectangle", "circle", "sphere"])
     options = parser.parse_args()
@@ -34,7 +34,9 @@ def main() -> None:
         start = time.perf_counter()
         estimate = verdict.transformation.forward(drawn.unseen_first)
         seconds = time.perf_counter() - start
-        print(f"forward: error {relative_error(estimate.value, drawn.unseen_second):.3%}, 1,000 points in {seconds:.2f} s")
+        print(
+            f"forward: error {relative_error(estimate.value, drawn.unseen_second):.3%}, 1,000 points in {seconds:.2f} s"
+        )
     print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
 
 

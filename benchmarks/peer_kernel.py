@@ -54,7 +54,7 @@ np.savez(sys.argv[2], functions=best[1], seconds=seconds, total=seconds + best[2
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--peer", required=True, help="python of an environment with datafold 2.0.2")
     parser.add_argument("--samples", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=100)
@@ -86,7 +86,9 @@ def main() -> None:
     world = WORLDS["rectangle"]
     truth = world.functions(np.asarray(probe.inputs))
     print(f"condition number of the network: {metric.condition.max():.1f}")
-    print(f"datafold: {theirs:.1f} s, of which the kernel {kernel_seconds:.1f} s; correlations {_match(functions, truth)}")
+    print(
+        f"datafold: {theirs:.1f} s, of which the kernel {kernel_seconds:.1f} s; correlations {_match(functions, truth)}"
+    )
     print(f"sametask: {ours:.2f} s; correlations {_match(chart.functions, truth[chart.rows])}")
     print(f"ratio: {theirs / ours:.0f}×")
 

@@ -24,7 +24,7 @@ PATCH_LAYERS = ("pool2", "pool5", "classifier", "sigmoid")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--samples", type=int, default=1000, help="tones for each network (default %(default)s)")
     parser.add_argument("--report", type=Path, help="write the report of the last comparison over pitch here")
     options = parser.parse_args()
@@ -52,9 +52,7 @@ def over_pitch(n: int, seed: int = 0) -> dict[str, st.Verdict]:
 def over_pitch_and_tilt(n: int, seed: int = 0) -> list[str]:
     """A table in words: how many input directions each layer carries, and which layers determine which."""
     places = np.random.default_rng(seed).uniform(0, 1, (n, 2))
-    probes = {
-        size: by_layer(crepe.crepe_on_patch(size), PATCH_LAYERS, places, size) for size in ("tiny", "small")
-    }
+    probes = {size: by_layer(crepe.crepe_on_patch(size), PATCH_LAYERS, places, size) for size in ("tiny", "small")}
     lines = []
     for size, layers in probes.items():
         for layer, probe in layers.items():
@@ -82,7 +80,9 @@ def by_layer(module: object, layers: tuple[str, ...], inputs: np.ndarray, size: 
 
 def describe(verdict: st.Verdict) -> str:
     """A verdict in one line."""
-    findings = ", ".join(sorted({finding.name for finding in verdict.diagnosis if finding.severity.value == "decisive"}))
+    findings = ", ".join(
+        sorted({finding.name for finding in verdict.diagnosis if finding.severity.value == "decisive"})
+    )
     return f"{verdict.decision.value} ({verdict.confidence:.2f})" + (f" [{findings}]" if findings else "")
 
 

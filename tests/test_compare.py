@@ -138,7 +138,7 @@ def test_without_ids_that_fit_nothing_is_equivalent():
 
 
 def test_anchors_to_spare_check_the_match():
-    first, second = probes(_RECTANGLE, 500, 4, shared=40)
+    first, second = probes(_RECTANGLE, 1200, 4, shared=40)
     v = st.compare(first, second)
     assert v.decision is Decision.EQUIVALENT
     assert v.trial is not None

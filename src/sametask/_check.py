@@ -67,7 +67,7 @@ def finite(argument: str, value: Array, *, start: int | None = None) -> None:
     """Refuse NaN and infinity, naming the rows; ``start`` is the row at which a batch of a larger array begins."""
     if value.size == 0 or np.isfinite(value).all():
         return
-    bad = ~np.isfinite(value.reshape(len(value), -1)).all(axis=1) if value.ndim else np.array([True])
+    bad = np.atleast_1d(~np.isfinite(value.reshape(len(value), -1)).all(axis=1) if value.ndim else True)
     rows = np.flatnonzero(bad) + (start or 0)
     named = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
     among = f"{len(bad)} rows" if start is None else f"rows {start} to {start + len(bad) - 1}"

@@ -186,7 +186,7 @@ class Transformation:
             "names": list(self.names),
             "neurons": [list(neurons) for neurons in self.neurons],
         }
-        arrays = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
+        arrays: dict[str, Any] = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
         for label, way in (("there", self.there), ("back", self.back)):
             if way is not None:
                 metric = way.source.metric

@@ -82,6 +82,18 @@ def test_spheres_that_the_network_folds_close_to_themselves(seed) -> None:
     assert np.abs(blind.eigenvalues[:5] / WORLDS["sphere"].eigenvalues - 1).max() > 0.2  # with the guards off
 
 
+@pytest.mark.parametrize(("noise", "off"), [(0.01, 0.1), (0.03, 0.25)])
+def test_noise_makes_a_sheet_thick_and_not_two(noise, off) -> None:
+    """Activations with noise of 1 and 3 % of their spread; beyond that the chart itself gets worse."""
+    probe = charted("rectangle", 6).probe
+    spread = probe.activations.std()
+    shaken = probe.activations + noise * spread * np.random.default_rng(5).normal(size=probe.activations.shape)
+    chart = st.chart(st.Probe(shaken, probe.metric))
+    assert chart.graph.pruned.mean() < 0.05
+    assert len(chart.rows) > 1990
+    np.testing.assert_allclose(chart.eigenvalues[:5], WORLDS["rectangle"].eigenvalues, rtol=off)
+
+
 @pytest.mark.parametrize(("name", "seed"), CASES)
 def test_functions_are_orthonormal_in_the_stationary_measure(name, seed) -> None:
     chart = charted(name, seed)

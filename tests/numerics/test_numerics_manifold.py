@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from assertions import rms, slope
 from sametask.numerics import local_metric
@@ -148,7 +148,7 @@ def grid(d: int, k: int) -> np.ndarray:
 
 def places(manifold: SampledManifold, x: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """True inputs p as (nearest sample, offset in its frame)."""
-    a = cKDTree(x).query(p)[1]
+    a = KDTree(x).query(p)[1]
     return a, np.einsum("nij,nj->ni", directions(manifold)[a], p - x[a])
 
 
@@ -251,7 +251,7 @@ def test_reanchored_places_are_the_same_places_told_from_nearer() -> None:
     manifold = manifold_of(network, x)
     p = rng.uniform(0.2, 0.8, (300, 2))
     # told from a sample three spacings away
-    far = cKDTree(x).query(p + 0.1 * np.array([0.6, -0.8]))[1]
+    far = KDTree(x).query(p + 0.1 * np.array([0.6, -0.8]))[1]
     offset = np.einsum("nij,nj->ni", directions(manifold)[far], p - x[far])
     sample, near, rotation = manifold.reanchor(far, offset)
     assert rms(near) < 0.4 * rms(offset)
@@ -291,7 +291,7 @@ def test_nearest_does_not_take_another_sheet_for_near() -> None:
     frames, gains = np.tile(np.eye(3)[:2], (200, 1, 1)), np.tile([1.0, 0.1], (200, 1))
     manifold = SampledManifold(np.concatenate([lower, upper]), LocalMetric(frames, gains))
     on_the_lower = lower[:-10] + np.array([0.05, 0, 0.001])
-    assert (cKDTree(manifold.activations).query(on_the_lower)[1] >= 100).all()
+    assert (KDTree(manifold.activations).query(on_the_lower)[1] >= 100).all()
     assert (manifold.nearest(on_the_lower) < 100).all()
     assert (manifold.nearest(upper) >= 100).all()
     # what must not pass: gains that call the step along the sheet long

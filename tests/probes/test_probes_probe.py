@@ -106,6 +106,39 @@ def test_take_and_truncate() -> None:
     assert probe.truncate(9).dimension == 2
 
 
+@pytest.mark.parametrize("columns", [[3, 0, 4], [2], np.array([1, 2])])
+def test_some_neurons_have_their_own_metric(columns) -> None:
+    exact = st.Probe.from_jacobians(Y[:, columns], J[:, columns], common_basis=True)
+    for common_basis in (True, False):
+        whole = st.Probe.from_jacobians(Y, J, ids=range(60), inputs=X, name="net", common_basis=common_basis)
+        part = whole.select(columns)
+        np.testing.assert_array_equal(part.activations, Y[:, columns])
+        np.testing.assert_allclose(covariance(part), covariance(exact), atol=1e-10)
+        assert part.neurons == tuple(f"neuron[{k}]" for k in columns)
+        assert (part.name, part.kind) == ("net", "jacobian")
+        np.testing.assert_array_equal(part.ids, whole.ids)
+        assert (part.metric.directions is None) != common_basis
+        if common_basis:
+            metric = part.metric
+            rebuilt = np.einsum("ndm,nd,ndk->nmk", metric.frames, metric.gains, metric.directions)
+            np.testing.assert_allclose(rebuilt, J[:, columns], atol=1e-10)
+    assert whole.select(columns, name="part").name == "part"
+
+
+@pytest.mark.parametrize(
+    "columns", [[], [5], [-1], [[0, 1]], [0.5], [True], "a", 2, [[0], [1, 2]], np.ones((30, 30), int)]
+)
+def test_neurons_that_cannot_be_selected(columns) -> None:
+    with raises_one_line("neurons:", "list of indices from 0 to 4"):
+        st.Probe.from_jacobians(Y, J).select(columns)
+
+
+def test_neurons_that_do_not_respond_cannot_be_selected_alone() -> None:
+    y, j = np.concatenate([Y, np.ones((60, 1))], axis=1), np.concatenate([J, np.zeros((60, 1, 2))], axis=1)
+    with raises_one_line("activations:", "every neuron is constant"):
+        st.Probe.from_jacobians(y, j).select([5])
+
+
 def test_lost_directions_have_a_tiny_gain_in_place_of_none() -> None:
     j = J.copy()
     j[:, :, 1] = 0

@@ -39,7 +39,7 @@ def _residual(known: Array, values: Array, weights: Array) -> float:
     # as local as the sample allows: a fixed width would take fast oscillations along a known direction for a new one
     width = np.sort(distance, axis=1)[:, min(_LOCAL * (known.shape[1] + 1), len(known) - 1), None]
     width = np.maximum(width, 1e-12 * distance.max() or 1.0)  # many equal values
-    kernel = np.exp(-np.square(distance / width))
+    kernel = np.exp(-np.square(np.minimum(distance / width, 30.0)))  # e⁻⁹⁰⁰ is 0
     np.fill_diagonal(kernel, 0)
     design = np.concatenate([np.ones((len(known), 1)), known], axis=1)
     columns = design.shape[1]
@@ -50,4 +50,7 @@ def _residual(known: Array, values: Array, weights: Array) -> float:
     right = kernel @ (design * values[:, None])
     predicted = np.einsum("nc,nc->n", design, np.linalg.solve(moments, right[:, :, None])[:, :, 0])
     spread = weights @ np.square(values - weights @ values)
+    # beyond twice the range of the values a prediction is wrong enough
+    reach = 2 * np.abs(values).max()
+    predicted = np.clip(predicted, -reach, reach)
     return float(np.sqrt(weights @ np.square(values - predicted) / max(spread, np.finfo(float).tiny)))

@@ -63,7 +63,7 @@ def _starts(groups: tuple[tuple[int, ...], ...], rng: np.random.Generator) -> li
         else:
             count = max(2, _DRAWN // 2 ** (len(taken) - 1))
             choices.append(list(ortho_group.rvs(size, size=count, random_state=rng)))
-    return [scipy.linalg.block_diag(*parts) for parts in itertools.product(*choices)]
+    return [np.asarray(scipy.linalg.block_diag(*parts)) for parts in itertools.product(*choices)]
 
 
 def _same(a: SpectralAlignment, b: SpectralAlignment, first: Chart) -> bool:

@@ -21,8 +21,8 @@ from sametask.numerics.neighbours import NeighbourGraph
 from sametask.numerics.procrustes import orthogonal
 
 _ANCHOR_STIFFNESS = 30.0
-"""Weight of an anchor against that of a typical edge: about that of all the edges of its sample, so that an anchor that
-contradicts the rest shows in its residual and does not tear the map."""
+"""Weight of an anchor against that of a typical edge: about that of all the edges of its sample. The map yields to an
+anchor that contradicts the rest, and the strain around it shows that."""
 
 _DRAWS = 8
 """Random draws behind the positional uncertainty."""
@@ -52,7 +52,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Edges:
-    """Directed edges with the intrinsic step from ``i`` to ``j`` in i's frame, and the transport from j's frame to i's."""
+    """Directed edges: the intrinsic step from ``i`` to ``j`` in i's frame, and the transport from j's frame to i's."""
 
     i: Int[Array, " p"]
     j: Int[Array, " p"]
@@ -108,7 +108,7 @@ def refine(
     rotation = _fit_rotations(n, edges, between, transport)
     scale = float(np.median(edges.length))
     violations: list[float] = []
-    for _ in range(iterations):
+    while True:
         turned = np.einsum("pde,pe->pd", rotation[edges.i], edges.step)
         trust = _trust(edges, between - turned)
         system = _linearise(edges, np.sqrt(edges.weight * trust), transport, turned, generators, n)
@@ -128,7 +128,7 @@ def refine(
         violations.append(float(np.median(relative)))
         still = np.sqrt(np.mean(np.square(move).sum(axis=1))) < tolerance * scale
         idle = len(violations) > 6 and violations[-1] > 0.98 * violations[-5]
-        if still or idle:
+        if still or idle or len(violations) >= iterations:
             break
     count = np.maximum(np.bincount(edges.i, minlength=n), 1)
     strain = np.sqrt(np.bincount(edges.i, relative, minlength=n) / count)
@@ -153,8 +153,9 @@ def mend(
     """
     n = len(sample)
     count = np.maximum(np.bincount(edges.i, minlength=n), 1)
+    strain = np.zeros(n)
     for _ in range(rounds):
-        between, transport = _image_steps(target, edges, sample, offset)
+        between, _ = _image_steps(target, edges, sample, offset)
         turned = np.einsum("pde,pe->pd", differential[edges.i], edges.step)
         violation = edges.weight * np.square(between - turned).sum(axis=1)
         torn = np.bincount(edges.i, violation > 0.25, minlength=n) / count
@@ -224,7 +225,8 @@ def _sum_by(index: Array, values: Array, n: int) -> Array:
 def _rotation_generators(d: int) -> Float[Array, "r d d"]:
     """A basis of the antisymmetric matrices."""
     generators = np.zeros((d * (d - 1) // 2, d, d))
-    for r, (a, b) in enumerate((a, b) for a in range(d) for b in range(a + 1, d)):
+    rows, columns = np.triu_indices(d, k=1)
+    for r, (a, b) in enumerate(zip(rows, columns, strict=True)):
         generators[r, a, b], generators[r, b, a] = -1, 1
     return generators
 
@@ -264,8 +266,8 @@ def _with_anchors(
     typical: float,
 ) -> tuple[sp.csc_array, Array]:
     """Normal equations of edges and anchors, and the anchors' part of the right-hand side."""
-    n, d = offset.shape
-    width = system.shape[1] // n
+    d = offset.shape[1]
+    width = d + d * (d - 1) // 2
     normal = sp.csc_array(system.T @ system)
     diagonal = normal.diagonal()
     extra = np.full(len(diagonal), 1e-9 * diagonal.mean())
@@ -282,7 +284,7 @@ def _with_anchors(
 
 
 def _solver(matrix: sp.csc_array, *, direct: bool) -> Callable[[Array], Array]:
-    """Solve symmetric positive definite systems: by elimination where the fill is small, else by conjugate gradients."""
+    """Solve positive definite systems: by elimination where the fill is small, else by conjugate gradients."""
     if direct:
         options = {"SymmetricMode": True}
         return splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options).solve

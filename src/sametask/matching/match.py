@@ -84,7 +84,7 @@ def match(first: Chart, second: Chart, *, anchors: Any = None, seed: int = 0) ->
         alignment = spectral.grow(first, second, start, groups, anchors=pairs)
         images = refine(first, second, alignment, pairs)
         found = (Candidate(alignment, images, _score(alignment, images)),)
-        kind = "anchored"
+        kind, equally_good = "anchored", 1
     else:
         drafts = candidates(first, second, groups, np.random.default_rng(seed))
         refined = []
@@ -93,9 +93,8 @@ def match(first: Chart, second: Chart, *, anchors: Any = None, seed: int = 0) ->
             refined.append(Candidate(alignment, images, _score(alignment, images)))
         refined.sort(key=lambda candidate: candidate.score)
         found = tuple(refined)
-        kind = "unanchored"
+        kind, equally_good = "unanchored", _equally_good(drafts)
     best = found[0]
-    equally_good = _equally_good(drafts) if kind == "unanchored" else 1
     backward = invert(best.images, first, second)
     return Match(first, second, best.images, backward, pairs, kind, found, equally_good)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart, blocks
@@ -64,7 +64,7 @@ def anchored_start(
         taken += len(group)
         if taken >= 2 * first.dimension + 1:
             break
-    return scipy.linalg.block_diag(*parts)
+    return np.asarray(scipy.linalg.block_diag(*parts))
 
 
 def grow(
@@ -106,9 +106,9 @@ def _nearest_both_ways(first: Chart, second: Chart, rotation: Array) -> tuple[Ar
     size = len(rotation)
     a = first.functions[:, :size] @ rotation
     b = second.functions[:, :size]
-    far, there = cKDTree(b).query(a, workers=-1)
-    near, back = cKDTree(a).query(b, workers=-1)
-    return there, back, float(np.mean(far) + np.mean(near))
+    far, there = KDTree(b).query(a, workers=-1)
+    near, back = KDTree(a).query(b, workers=-1)
+    return np.asarray(there), np.asarray(back), float(np.mean(far) + np.mean(near))
 
 
 def places(first: Chart, second: Chart, alignment: SpectralAlignment) -> tuple[Int[Array, " n"], Float[Array, "n d"]]:

@@ -58,12 +58,12 @@ def default_bandwidth(graph: NeighbourGraph) -> float:
 
 def kernel_dimension(graph: NeighbourGraph) -> float:
     """Intrinsic dimension by the growth of the kernel sum: 2 · max d log S / d log ε (Coifman et al. 2008)."""
-    squared = graph.squared[graph.present]
+    squared = np.asarray(graph.squared[graph.present])
     squared = squared[squared > 0]
     if len(squared) == 0:
         return 0.0
     scales = default_bandwidth(graph) * np.exp2(np.linspace(-6, 2, 33))
-    sums = np.array([np.exp(-squared / scale).sum() for scale in scales])
+    sums = np.array([float(np.exp(squared / -scale).sum()) for scale in scales])
     grown = sums > graph.size  # below one neighbour a sample the sum says nothing
     if grown.sum() < 3:
         return 0.0
@@ -75,7 +75,7 @@ def diffusion_operator(graph: NeighbourGraph, dimension: int, *, bandwidth: floa
     """The diffusion operator of a neighbour graph with intrinsic dimension ``dimension``."""
     squared = graph.symmetric()
     kernel = squared.copy()
-    kernel.data = np.exp(-squared.data / bandwidth)
+    kernel.data = np.exp(np.asarray(squared.data, dtype=float) / -bandwidth)
     kernel = sp.csr_array(kernel + sp.eye_array(graph.size))
     density = np.asarray(kernel.sum(axis=1)).ravel()
     scale = sp.diags_array(density**-alpha)

@@ -16,7 +16,7 @@ def leading(matrix: sp.csr_array, count: int) -> tuple[Float[Array, " e"], Float
 
     The sign of each eigenvector is fixed by making its largest entry positive.
     """
-    n = matrix.shape[0]
+    n = len(matrix.indptr) - 1
     count = min(count, n)
     if n <= _DENSE_BELOW or count >= n - 1:
         values, vectors = np.linalg.eigh(matrix.toarray())

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from sklearn.utils.extmath import randomized_svd
 
 from sametask._types import Array, Float, Int
@@ -47,9 +48,8 @@ class Projection:
     def fit(activations: Float[Array, "n m"], width: int) -> Projection:
         """The ``width`` leading principal directions (Halko, Martinsson & Tropp 2011)."""
         centre = activations.mean(axis=0)
-        right = randomized_svd(
-            activations - centre, width, n_iter=2, power_iteration_normalizer="QR", random_state=0
-        )[2]
+        options: dict[str, Any] = {"n_iter": 2, "power_iteration_normalizer": "QR", "random_state": 0}
+        right = randomized_svd(activations - centre, width, **options)[2]
         return Projection(centre, np.ascontiguousarray(right.T))
 
 
@@ -82,9 +82,9 @@ class SampledManifold:
         return self.metric.dimension
 
     @cached_property
-    def tree(self) -> cKDTree:
+    def tree(self) -> KDTree:
         """Nearest neighbours in activation space."""
-        return cKDTree(self.activations)
+        return KDTree(self.activations)
 
     def step(self, i: Int[Array, " p"], change: Float[Array, "p m"]) -> Float[Array, "p d"]:
         """W_i Δy: an activation change as an intrinsic step in sample i's frame."""
@@ -103,7 +103,7 @@ class SampledManifold:
     def displacement(
         self, a: Int[Array, " p"], b: Int[Array, " p"]
     ) -> tuple[Float[Array, "p d"], Float[Array, "p d d"]]:
-        """The intrinsic step from sample a to sample b in a's frame, averaged over both ends, and the transport Θ_ab."""
+        """The intrinsic step from sample a to sample b in a's frame, averaged over both ends, and Θ_ab."""
         theta = self.transport(a, b)
         change = self.activations[b] - self.activations[a]
         return 0.5 * (self.step(a, change) + np.einsum("pde,pe->pd", theta, self.step(b, change))), theta
@@ -121,7 +121,7 @@ class SampledManifold:
         offset: Float[Array, "p d"],
         pieces: tuple[Float[Array, "n w"], Float[Array, "n d w"]] | None = None,
     ) -> Float[Array, "p w"]:
-        """Activations at places: first-order Taylor pieces of the samples around, blended smoothly (second order in the spacing).
+        """Activations at places: first-order Taylor pieces of the samples around, blended (second order in spacing).
 
         Args:
             a, offset: the places.

@@ -4,9 +4,9 @@ The distance ``d²(i,j) = ½(|W_i Δy|² + |W_j Δy|²)`` (Singer & Coifman 2008
 fourth order, but it sees only the tangent planes: two far-apart points whose difference is normal to both planes look
 like neighbours. Four cures, all used here: only pairs near in activation space are candidates; an intrinsic distance
 can't be shorter than |Δy| / s_max; a pair whose normal component is much larger than the curvature found among the
-nearest candidates can explain is no neighbour at all; and nor is one whose two ends see the normal component on the same
-side. (Along one sheet the tangent planes at both ends leave over +½ II(u, u) and −½ II(u, u) of Δy: opposite sides,
-and a sum of third order. Of two sheets that pass close by, both leave over the gap between them.)
+nearest candidates can explain is no neighbour at all; and nor is one whose two ends see the normal component on the
+same side. (Along one sheet the tangent planes at both ends leave over +½ II(u, u) and −½ II(u, u) of Δy: opposite
+sides, and a sum of third order. Of two sheets that pass close by, both leave over the gap between them.)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from sametask._types import Array, Bool, Float, Int
 from sametask.numerics.local_metric import LocalMetric
@@ -104,7 +104,7 @@ def neighbour_graph(
     *,
     overfetch: float = 4.0,
     curvature_factor: float = 3.0,
-    tree: cKDTree | None = None,
+    tree: KDTree | None = None,
 ) -> NeighbourGraph:
     """The ``neighbours`` nearest samples of each sample in the guarded Mahalanobis-like distance.
 
@@ -121,7 +121,7 @@ def neighbour_graph(
     n, m = activations.shape
     kept = min(neighbours, n - 1)
     fetched = int(min(np.ceil(overfetch * kept), n - 1))
-    tree = cKDTree(activations) if tree is None else tree
+    tree = KDTree(activations) if tree is None else tree
     near, squared, steps, mismatch, normal, aside = _candidates(activations, metric, tree, fetched)
 
     pruned, vouched = np.zeros(n), np.zeros(near.shape, bool)
@@ -150,7 +150,7 @@ def neighbour_graph(
 
 
 def _candidates(
-    activations: Array, metric: LocalMetric, tree: cKDTree, fetched: int
+    activations: Array, metric: LocalMetric, tree: KDTree, fetched: int
 ) -> tuple[Array, Array, Array, Array, Array, Array]:
     """Neighbours in activation space: guarded squared distances, steps, mismatches, normal components, and how much of
     those both ends see on the same side."""
@@ -188,13 +188,15 @@ def _candidates(
 
 
 def _beyond(aside: Array, allowed: Array, d: int) -> Array:
-    """What is seen aside beyond what is allowed, and beyond three times what the nearest candidates show.
+    """What is seen aside beyond what is allowed, and beyond eight times what the nearest candidates show.
 
     Nearest candidates that lie aside themselves mean a sheet made thick, by noise or by a direction left out of the
-    metric, and no second sheet.
+    metric, and no second sheet. Noise sets nearly all of them aside, a second sheet those that are on it: their lower
+    quartile is that of this sheet, where the median may be of the other.
     """
-    thickness = np.median(aside[:, : max(8, 4 * d + 2)], axis=1)
-    return aside - np.maximum(allowed, 3 * thickness[:, None])
+    first = np.sort(aside[:, : max(8, 4 * d + 2)], axis=1)
+    thickness = first[:, first.shape[1] // 4, None]
+    return aside - np.maximum(allowed, 8 * thickness)
 
 
 def _without_self(found: Array, own: Array) -> Array:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from sametask import _check
 from sametask._check import InputError
@@ -186,6 +186,7 @@ class Burst(Neighbourhood):
     def _bursts(self, network: Network, base: Array, neurons: Array | slice, rng: np.random.Generator) -> Array:
         """(n, size, m): activations around each of the inputs ``base``."""
         if self.perturb is None:
+            assert self.scale is not None  # checked
             noise = rng.standard_normal((len(base), self.size, *base.shape[1:]))
             around = (base[:, None] + self.scale * noise).astype(base.dtype)
         else:
@@ -247,7 +248,7 @@ class Neighbours(Neighbourhood):
         """Jacobians by local regression."""
         flat = inputs.reshape(len(inputs), -1).astype(np.float64)
         intrinsic = flat.shape[1] == self.dimension
-        near = cKDTree(flat).query(flat, self.k + 1)[1][:, 1:]
+        near = np.asarray(KDTree(flat).query(flat, self.k + 1)[1])[:, 1:]
         jacobians = np.empty((len(flat), activations.shape[1], self.dimension))
         for i, neighbours in enumerate(near):
             change = flat[neighbours] - flat[i]

@@ -291,11 +291,6 @@ class Probe:
         return storage.load(Path(path))
 
 
-def _short(values: Array) -> str:
-    text = str(values.tolist())
-    return text if len(text) < 40 else text[:36] + " …]"
-
-
 def _positive(metric: LocalMetric) -> LocalMetric:
     """The metric with tiny gains in place of none."""
     # the network may be dead at most samples: then the median is zero, and the largest must do
@@ -342,8 +337,8 @@ def check_ids(ids: Any, n: int) -> Array | None:
     values, counts = np.unique(result, return_counts=True)
     if (counts > 1).any():
         raise InputError(
-            f"ids: {_check.shown(values[counts > 1][0].item())} names {counts.max()} samples ({int((counts > 1).sum())} ids repeat); "
-            "every sample needs an id of its own"
+            f"ids: {_check.shown(values[counts > 1][0].item())} names {counts[counts > 1][0]} samples "
+            f"({int((counts > 1).sum())} ids repeat); every sample needs an id of its own"
         )
     return result
 

@@ -44,7 +44,7 @@ def local_rank(probe: Probe) -> LocalRank:
     n, d = len(probe), metric.dimension
     rows = np.linspace(0, n - 1, min(n, _MOST_ROWS)).astype(np.int64)
     manifold = probe.manifold
-    near = manifold.tree.query(manifold.activations[rows], min(_NEAR, n - 1) + 1)[1][:, 1:]
+    near = np.asarray(manifold.tree.query(manifold.activations[rows], min(_NEAR, n - 1) + 1)[1])[:, 1:]
     relative = np.median(metric.gains / metric.gains[:, :1], axis=0)
     # A lost direction spoils the transport of the others, so directions are tried together from the strongest on.
     agreement = np.array(

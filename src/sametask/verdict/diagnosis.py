@@ -97,11 +97,13 @@ def of_match(match: Match) -> list[Finding]:
         )
     residual = match.forward.anchor_residual
     if len(residual) >= 4:
-        typical = float(np.median(residual))
         spacing = match.second.graph.spacing()
-        wrong = np.flatnonzero(residual > max(8 * typical, spacing))
+        # the map yields to a wrong anchor where it must, and tears around it
+        strain = match.forward.strain[match.anchors[:, 0]]
+        torn = strain > max(8 * float(np.median(strain)), 0.5)
+        wrong = np.flatnonzero(torn | (residual > max(8 * float(np.median(residual)), spacing)))
         if len(wrong):
-            names = ", ".join(str(tuple(int(row) for row in _probe_rows(match, k))) for k in wrong[:5])
+            names = ", ".join(str(tuple(int(row) for row in _probe_rows(match, int(k)))) for k in wrong[:5])
             found.append(
                 Finding(
                     "anchors disagree",
@@ -130,8 +132,8 @@ def _scale(match: Match) -> list[Finding]:
     return [
         Finding(
             "scale mismatch",
-            f"the spectra agree up to one factor: lengths in the second network's neighbourhoods are {factor:.3g} times "
-            "those of the first",
+            f"the spectra agree up to one factor: lengths in the second network's neighbourhoods are {factor:.3g} "
+            "times those of the first",
             "if the neighbourhoods were measured in different units or with another spread, correct `scale`",
             Severity.WARNING,
         )
@@ -140,7 +142,7 @@ def _scale(match: Match) -> list[Finding]:
 
 def _neurons(probe: Probe, subject: str) -> list[Finding]:
     found = []
-    n, m = probe.activations.shape
+    m = probe.activations.shape[1]
     constant = np.ptp(probe.activations, axis=0) == 0
     if constant.any():
         found.append(
@@ -169,8 +171,9 @@ def _neurons(probe: Probe, subject: str) -> list[Finding]:
         found.append(
             Finding(
                 "few neurons",
-                f"{distinct} neuron{'s' * (distinct != 1)} for {probe.dimension} dimension{'s' * (probe.dimension != 1)}; "
-                f"only {enough} generic ones are sure to tell all inputs apart (Whitney)",
+                f"{distinct} neuron{'s' * (distinct != 1)} for {probe.dimension} "
+                f"dimension{'s' * (probe.dimension != 1)}; only {enough} generic ones "
+                "are sure to tell all inputs apart (Whitney)",
                 f"use {enough} neurons or more, from an inner layer if need be",
                 Severity.NOTE,
                 subject,
@@ -192,8 +195,8 @@ def _collapse(probe: Probe, rank: LocalRank, subject: str) -> list[Finding]:
     return [
         Finding(
             "collapse",
-            f"only {rank.rank} of {d} input directions can still be told from its activations at this sample size: the "
-            f"next one moves them {gain:.2g} times as much as the strongest, less than curvature does{where}",
+            f"only {rank.rank} of {d} input directions can still be told from its activations at this sample size: "
+            f"the next one moves them {gain:.2g} times as much as the strongest, less than curvature does{where}",
             "an earlier layer keeps more; or the task does not need what was discarded",
             Severity.DECISIVE,
             subject,

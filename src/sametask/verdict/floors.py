@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from sametask.probes.probe import Probe
 COMPARED = 6
 """Eigenvalues compared: beyond these noise and bandwidth tell more than the manifold."""
 _MOST = 1000
+_SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,14 @@ class IsometryFigures:
 
     Attributes:
         spectrum: (e,) differences of the logarithms of the leading eigenvalues.
+        levels: (e,) mean of the logarithms of the leading eigenvalues.
         strain: (n,) relative violation of the edges around each sample.
         uncovered: larger share, of the two, of samples that lie outside the other's support.
         anchors: (k,) distance of each anchor's image from its partner, relative to the manifold's size.
     """
 
     spectrum: Float[Array, " e"]
+    levels: Float[Array, " e"]
     strain: Float[Array, " n"]
     uncovered: float
     anchors: Float[Array, " k"]
@@ -39,13 +43,15 @@ def isometry_figures(matched: Match) -> IsometryFigures:
     """The figures of a match."""
     first, second = matched.first, matched.second
     e = min(COMPARED, len(first.eigenvalues), len(second.eigenvalues))
-    difference = log_eigenvalues(first)[:e] - log_eigenvalues(second)[:e]
+    one, two = log_eigenvalues(first)[:e], log_eigenvalues(second)[:e]
     outside = max(
         _outside(matched.forward.offset, matched.forward.sample, second),
         _outside(matched.backward.offset, matched.backward.sample, first),
     )
     strain = np.concatenate([matched.forward.strain, matched.backward.strain])
-    return IsometryFigures(difference, strain, outside, matched.forward.anchor_residual / size(second))
+    return IsometryFigures(
+        one - two, 0.5 * (one + two), strain, outside, matched.forward.anchor_residual / size(second)
+    )
 
 
 def log_eigenvalues(of: Chart) -> Float[Array, " e"]:
@@ -59,7 +65,10 @@ def size(of: Chart) -> float:
 
 
 def half_figures(probe: Probe, method: DiffusionChart, anchors: int, rng: np.random.Generator) -> IsometryFigures:
-    """The figures of a network matched with itself: two halves of its samples that share only the anchors."""
+    """The figures of a network matched with itself: two halves of its samples that share only the anchors.
+
+    ``spectrum`` is scaled to what two whole samples show.
+    """
     n = len(probe)
     half = min(n // 2, _MOST)
     shared = max(anchors, probe.dimension + 2)
@@ -68,7 +77,23 @@ def half_figures(probe: Probe, method: DiffusionChart, anchors: int, rng: np.ran
     b = np.concatenate([order[:shared], order[half + shared // 2 : 2 * half]])
     charts = [chart(probe.take(rows), method) for rows in (a, b)]
     pairs = np.stack([np.arange(shared)] * 2, axis=1)
-    return isometry_figures(match(charts[0], charts[1], anchors=pairs))
+    figures = isometry_figures(match(charts[0], charts[1], anchors=pairs))
+    spectrum, levels = _resampled_spectrum(probe, method, rng)
+    return dataclasses.replace(figures, spectrum=spectrum, levels=levels)
+
+
+def _resampled_spectrum(probe: Probe, method: DiffusionChart, rng: np.random.Generator) -> tuple[Array, Array]:
+    """How much ln λ of two whole samples differ by chance, and its mean over subsamples.
+
+    Halves of a sample that is barely dense enough fall apart, and say nothing of the whole. Two draws of a share f
+    differ with variance 2 (1 − f)/f σ²(N), two whole samples with 2 σ²(N).
+    """
+    n = len(probe)
+    k = min(int(_SHARE * n), 2 * _MOST)
+    drawn = [chart(probe.take(np.sort(rng.choice(n, k, replace=False))), method) for _ in range(2)]
+    e = min(COMPARED, *(len(each.eigenvalues) for each in drawn))
+    one, two = (log_eigenvalues(each)[:e] for each in drawn)
+    return (one - two) * np.sqrt(k / (n - k)), 0.5 * (one + two)
 
 
 def unrelated_spectrum(first: Chart, second: Chart) -> float:

@@ -48,7 +48,7 @@ def find_folds(probe: Probe) -> Folds:
     """
     manifold = probe.manifold
     n = len(probe)
-    near = manifold.tree.query(manifold.activations, min(_NEAR, n - 1) + 1)[1][:, 1:]
+    near = np.asarray(manifold.tree.query(manifold.activations, min(_NEAR, n - 1) + 1)[1])[:, 1:]
     i, j = np.repeat(np.arange(n), near.shape[1]), near.ravel()
     difference = _jacobian_difference(manifold.metric, i, j)
     change = manifold.activations[j] - manifold.activations[i]
@@ -95,7 +95,7 @@ def _turning(probe: Probe) -> Array:
     manifold = probe.manifold
     metric, y = manifold.metric, manifold.activations
     n, d = metric.gains.shape
-    near = manifold.tree.query(y, min(2 * d + 4, n - 1) + 1)[1][:, 1:]
+    near = np.asarray(manifold.tree.query(y, min(2 * d + 4, n - 1) + 1)[1])[:, 1:]
     smallest = metric.gains[:, -1]
     change = y[near] - y[:, None]
     steps = np.matmul(change, np.swapaxes(metric.frames, 1, 2)) / metric.gains[:, None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from sametask._types import Array, Float, Int
 
@@ -27,7 +27,7 @@ def left_out_errors(source: Float[Array, "n m1"], target: Float[Array, "n m2"], 
     n = len(source)
     directions = min(dimension, source.shape[1])
     k = min(_NEAR_FACTOR * (directions + 1), n - 1)
-    near = cKDTree(source).query(source, k + 1)[1]
+    near = np.asarray(KDTree(source).query(source, k + 1)[1])
     near = _others(near)
     predicted = np.empty(target.shape)
     block = max(1, (1 << 22) // (k * max(source.shape[1], target.shape[1])))

@@ -239,7 +239,7 @@ def _unlike(case: Case) -> Finding | None:
     more, fewer = ("first", "second") if a > b else ("second", "first")
     return Finding(
         "dimensions differ",
-        f"the {more} network carries {max(a, b)} input directions and the {fewer} {min(a, b)}: they are not equivalent. "
+        f"the {more} network carries {max(a, b)} input directions, the {fewer} {min(a, b)}: they are not equivalent. "
         f"Whether the {more} determines the {fewer} cannot be tested without correspondences",
         f"probe both at the same {PAIRED} inputs or more, with ids",
         Severity.DECISIVE,
@@ -310,12 +310,24 @@ def _spectral_evidence(one: Chart, two: Chart, probes: tuple[Probe, ...], case: 
 
 
 def _spectrum(one: Chart, two: Chart, halves: list[IsometryFigures], difference: Array, claim: str) -> Evidence:
-    # two halves differ with variance 2 σ²(N/2) = 4 σ²(N), two whole samples with 2 σ²(N)
-    floor = max(_rms(half.spectrum) for half in halves) / np.sqrt(2)
+    floor = _spectral_floor(one, two, halves)
     # a root mean square of e noisy differences is itself known to one part in √(2e)
     spread = float(np.sqrt(1 / (2 * len(difference)) + 1 / (4 * len(difference))))
     null = floors.unrelated_spectrum(one, two)
     return Evidence("difference of spectra", claim, _rms(difference), float(max(floor, 1e-3)), null, spread, "of ln λ")
+
+
+def _spectral_floor(one: Chart, two: Chart, halves: list[IsometryFigures]) -> float:
+    """Noise of a difference of ln λ, from resampling each; and its bias, from how unlike thinning moves the two.
+
+    What thinning the sample does to both networks alike cancels in the difference.
+    """
+    e = min(len(one.eigenvalues), len(two.eigenvalues), *(len(half.levels) for half in halves))
+    moved = [
+        half.levels[:e] - floors.log_eigenvalues(whole)[:e] for whole, half in zip((one, two), halves, strict=True)
+    ]
+    noise = max(_rms(half.spectrum) for half in halves)
+    return float(np.hypot(noise, _rms(moved[0] - moved[1])))
 
 
 def _spare_anchors(transformation: Transformation, first: Probe, second: Probe, held: Array) -> Trial:
@@ -360,9 +372,12 @@ def _not_isometric(evidence: list[Evidence], figures: IsometryFigures) -> Findin
 
 def _cannot_tell(evidence: list[Evidence]) -> Finding:
     worst = min(evidence, key=lambda figure: figure.probability)
+    where = f"between its noise floor {worst.floor:.2g} and its null {worst.null:.2g}"
+    if not worst.separable:
+        where = f"but noise floor {worst.floor:.2g} and null {worst.null:.2g} are too close to tell one from the other"
     return Finding(
         "too close to call",
-        f"{worst.name} is {worst.value:.2g}, between its noise floor {worst.floor:.2g} and its null {worst.null:.2g}",
+        f"{worst.name} is {worst.value:.2g}, {where}",
         "more samples lower the noise floor",
         Severity.DECISIVE,
     )

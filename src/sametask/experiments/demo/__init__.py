@@ -22,8 +22,8 @@ LINKS = (1.0, 0.8)
 ANGLES = ((0.0, 1.6), (0.4, 1.4))
 """Least and largest angle of shoulder and elbow, in radians."""
 
-LAYERS = ("hidden2", "hidden3")
-"""The last hidden layer of each network."""
+LAYERS = ("hidden2", "hidden2")
+"""The second hidden layer of each network."""
 
 SHARED = 60
 """Inputs that both networks see in the demonstration: two thirds serve as anchors, the rest to check the result."""
