@@ -7,6 +7,7 @@ import functools
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -391,15 +392,22 @@ def test_a_folder_is_no_page(tmp_path: Path) -> None:
 # -- what the figures show -------------------------------------------------------------------------------------------
 
 
+def _choosing(index: tuple[int, ...], chart: st.Chart, **changes: Any) -> st.Chart:
+    """The chart with some fields changed, and its independent coordinates given rather than found."""
+    changed = dataclasses.replace(chart, **changes)
+    changed.__dict__["coordinates_index"] = index
+    return changed
+
+
 def test_the_second_chart_is_turned_to_the_first_within_its_blocks() -> None:
     """Known answer: eigenfunctions of one block rotated, the next one's sign changed."""
     base = _paired()
     levels = np.arange(1.0, 25) ** 2
     levels[:3] = 1, 1.01, 1.02
-    first = dataclasses.replace(base.charts[0], eigenvalues=levels, coordinates_index=(0, 1, 3))
+    first = _choosing((0, 1, 3), base.charts[0], eigenvalues=levels)
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
     functions = np.concatenate([first.functions[:, :3] @ turn, -first.functions[:, 3:]], axis=1)
-    second = dataclasses.replace(first, functions=functions, coordinates_index=(0, 2))
+    second = _choosing((0, 2), first, functions=functions)
     one, two = views.views(dataclasses.replace(base, charts=(first, second)))
     assert two.aligned
     assert one.labels == two.labels
@@ -422,7 +430,7 @@ def test_eigenfunctions_on_a_few_stray_samples_are_passed_over() -> None:
     chart = _paired().charts[0]
     functions = chart.functions.copy()
     functions[:, 0] = np.where(np.arange(150) == 7, 12.0, 0.01)
-    stray = dataclasses.replace(chart, functions=functions, coordinates_index=(0, 1, 2))
+    stray = _choosing((0, 1, 2), chart, functions=functions)
     assert views.participation(stray)[0] < 0.05 < views.participation(stray)[1:6].min()
     shown, _ = views.views(dataclasses.replace(_paired(), charts=(stray, stray)))
     assert shown.passed_over == 1

@@ -39,7 +39,6 @@ class Chart:
         functions: (n, e) eigenfunctions, of unit mean square in the stationary measure.
         decay: (e,) eigenvalues μ of the diffusion operator.
         blocks: runs of eigenvalues that are equal within their noise; eigenfunctions are fixed up to O(block size).
-        coordinates_index: which eigenfunctions are new directions rather than functions of earlier ones.
         graph: the neighbour graph.
         operator: the diffusion operator.
         options: how it was made.
@@ -52,7 +51,6 @@ class Chart:
     functions: Float[Array, "n e"]
     decay: Float[Array, " e"]
     blocks: tuple[tuple[int, ...], ...]
-    coordinates_index: tuple[int, ...]
     graph: NeighbourGraph
     operator: DiffusionOperator
     options: DiffusionChart
@@ -80,6 +78,11 @@ class Chart:
         manifold = SampledManifold(plain.activations, plain.metric, near, plain.projection)
         manifold.__dict__["tree"] = plain.tree  # the same points
         return manifold
+
+    @cached_property
+    def coordinates_index(self) -> tuple[int, ...]:
+        """Which eigenfunctions are new directions rather than functions of earlier ones."""
+        return independent_coordinates(self.functions, self.stationary, self.dimension)
 
     @property
     def coordinates(self) -> Float[Array, "n c"]:
@@ -193,7 +196,6 @@ def chart(probe: Probe, method: DiffusionChart | None = None) -> Chart:
         functions=functions,
         decay=decay,
         blocks=blocks(eigenvalues, method.block_gap),
-        coordinates_index=independent_coordinates(functions, operator.stationary, probe_used.dimension),
         graph=graph,
         operator=operator,
         options=method,

@@ -37,7 +37,8 @@ def _residual(known: Array, values: Array, weights: Array) -> float:
     """Relative leave-one-out error of local linear regression of ``values`` on ``known``."""
     distance = cdist(known, known)
     # as local as the sample allows: a fixed width would take fast oscillations along a known direction for a new one
-    width = np.sort(distance, axis=1)[:, min(_LOCAL * (known.shape[1] + 1), len(known) - 1), None]
+    near = min(_LOCAL * (known.shape[1] + 1), len(known) - 1)
+    width = np.partition(distance, near, axis=1)[:, near, None]
     width = np.maximum(width, 1e-12 * distance.max() or 1.0)  # many equal values
     kernel = np.exp(-np.square(np.minimum(distance / width, 30.0)))  # e⁻⁹⁰⁰ is 0
     np.fill_diagonal(kernel, 0)

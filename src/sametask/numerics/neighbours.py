@@ -256,15 +256,15 @@ def _vouched_for(near: Array, squared: Array, suspect: Array, asked: Array) -> A
     trusted = np.where(suspect, np.inf, squared)
     count = min(_VOUCHERS, near.shape[1])
     order = np.argpartition(trusted, count - 1, axis=1)[:, :count]
-    # where too few are trusted, the list is filled with names that match nobody
     valid = np.isfinite(np.take_along_axis(trusted, order, axis=1))
-    friends = np.where(valid, np.take_along_axis(near, order, axis=1), -1)
-    strangers = np.where(valid, friends, -2)
+    rows = np.repeat(np.arange(len(near)), valid.sum(axis=1))
+    named = np.take_along_axis(near, order, axis=1)[valid]
+    friends = sp.csr_array((np.ones(len(rows), np.int32), (rows, named)), shape=(len(near), len(near)))
     rows, columns = np.nonzero(asked)
     vouched = np.zeros(asked.shape, bool)
-    block = max(1, _BLOCK // count**2)
+    block = max(1, _BLOCK // count)
     for start in range(0, len(rows), block):
         i, k = rows[start : start + block], columns[start : start + block]
-        shared = friends[i][:, :, None] == strangers[near[i, k]][:, None, :]
-        vouched[i, k] = shared.any(axis=2).sum(axis=1) >= _WITNESSES
+        shared = friends[i].multiply(friends[near[i, k]])
+        vouched[i, k] = np.diff(shared.indptr) >= _WITNESSES
     return vouched
