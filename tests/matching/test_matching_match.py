@@ -103,10 +103,6 @@ def test_an_anchor_that_contradicts_the_others_does_not_tear_the_map_elsewhere()
     assert relative_error(said(match, match.forward)[apart > 0.25], truth(match)[apart > 0.25]) < 0.10
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="nearest distances in many aligned eigenfunctions do not tell right maps from wrong ones",
-)
 def test_no_anchors_on_an_interval_leave_its_two_ways_round():
     both = pair("interval", 600, _SEED, anchors=0)
     match = st.match(st.chart(both.first), st.chart(both.second))
@@ -119,17 +115,27 @@ def test_no_anchors_on_an_interval_leave_its_two_ways_round():
     assert min(relative_error(said(match, one.images), mirrored) for one in match.candidates[:2]) < 0.05
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="nearest distances in many aligned eigenfunctions do not tell right maps from wrong ones",
-)
-def test_no_anchors_on_a_rectangle_leave_its_four_symmetries():
+@cache
+def unanchored() -> tuple[st.Match, float]:
+    """A rectangle matched without anchors, and the error against the nearest of its four symmetries."""
     both = pair("rectangle", 700, _SEED, anchors=0)
     match = st.match(st.chart(both.first), st.chart(both.second))
-    assert match.ambiguity == 4
     net, x = RandomNetwork.draw(2, 5, 1000 * _SEED + 2), match.first.probe.inputs
     symmetric = [net(np.abs([a, b] - x)) for a in (0, 1.6) for b in (0, 1)]
-    assert min(relative_error(said(match, match.forward), y) for y in symmetric) < 0.05
+    return match, min(relative_error(said(match, match.forward), y) for y in symmetric)
+
+
+def test_no_anchors_on_a_rectangle_leave_its_four_symmetries():
+    match, error = unanchored()
+    assert match.ambiguity == 4
+    assert error < 0.25  # the wrong candidates are off by more than the spread
+
+
+@pytest.mark.xfail(
+    strict=True, reason="without anchors a small rigid motion costs nothing: the map keeps that of its first guess"
+)
+def test_no_anchors_on_a_rectangle_are_as_accurate_as_some():
+    assert unanchored()[1] < 0.05
 
 
 def test_anchors_choose_among_the_symmetries():

@@ -299,6 +299,29 @@ def test_nearest_does_not_take_another_sheet_for_near() -> None:
     assert (blind.nearest(on_the_lower) >= 100).all()
 
 
+def test_locate_tells_crossing_sheets_by_what_is_left_over() -> None:
+    """Two lines pass each other 0.02 apart; halfway between samples of the one, a sample of the other is nearest."""
+    t = 0.1 * np.arange(-10, 11)
+    one = np.stack([t, 0 * t, 0 * t], 1)
+    other = np.stack([0 * t + 0.05, t, 0 * t + 0.02], 1)
+    frames = np.repeat(np.eye(3)[:2, None], len(t), axis=0)
+    k = np.arange(len(t))[:, None]
+    along = np.clip(k + np.array([0, 1, -1]), 0, len(t) - 1)
+    lines = SampledManifold(
+        np.concatenate([one, other]),
+        LocalMetric(frames, np.ones((2 * len(t), 1))),
+        np.concatenate([along, along + len(t)]),
+    )
+    value = one[5:-5] + np.array([0.05, 0, 0])
+    assert (lines.nearest(value) >= len(t)).any()
+    sample, _, missing = lines.locate(value)
+    assert (sample < len(t)).all()
+    assert missing.max() < 1e-12
+    # and the other way round: a value on the other line stays there
+    sample, _, _ = lines.locate(other[5:-5] + np.array([0, 0.03, 0]))
+    assert (sample >= len(t)).all()
+
+
 def test_values_too_large_to_square_still_get_an_answer() -> None:
     manifold = manifold_of(RandomNetwork.draw(1, 3, 3), grid(1, 10))
     with np.errstate(over="ignore", invalid="ignore"):

@@ -42,32 +42,44 @@ def candidates(
 
     Simple eigenvalues leave a sign each: all combinations are tried. Blocks leave a rotation: rotations are drawn.
     """
+    grown = [spectral.grow(first, second, start, groups) for start in _starts(groups, rng)]
+    grown.sort(key=lambda alignment: alignment.distance)
+    size = spectral.leading_size(groups, first.dimension)
     found: list[SpectralAlignment] = []
-    for start in _starts(groups, rng):
-        grown = spectral.grow(first, second, start, groups)
-        if not any(_same(grown, other, first) for other in found):
-            found.append(grown)
-    return tuple(sorted(found, key=lambda alignment: alignment.distance))
+    for alignment in grown:
+        if not any(_same(alignment, other, first, size) for other in found):
+            found.append(alignment)
+    return tuple(found)
 
 
 def _starts(groups: tuple[tuple[int, ...], ...], rng: np.random.Generator) -> list[Array]:
-    taken: list[int] = []
-    for group in groups:
-        taken.append(len(group))
-        if sum(taken) >= _MOST_SIGNED or len(group) > 3:
-            break
+    """Orthogonal maps between the leading eigenfunctions: signs, and turns of the first block that can turn.
+
+    What later blocks are turned by follows when the map grows.
+    """
     choices: list[list[Array]] = []
-    for size in taken:
+    for group in groups:
+        size = len(group)
         if size == 1:
             choices.append([np.eye(1), -np.eye(1)])
         else:
-            count = max(2, _DRAWN // 2 ** (len(taken) - 1))
-            choices.append(list(ortho_group.rvs(size, size=count, random_state=rng)))
+            count = max(2, _DRAWN // 2 ** len(choices))
+            # simple eigenvalues too close to tell apart keep or swap their functions
+            turns = _signed_permutations(2) if size == 2 else []
+            choices.append([*turns, *ortho_group.rvs(size, size=count, random_state=rng)])
+            break
+        if len(choices) >= _MOST_SIGNED:
+            break
     return [np.asarray(scipy.linalg.block_diag(*parts)) for parts in itertools.product(*choices)]
 
 
-def _same(a: SpectralAlignment, b: SpectralAlignment, first: Chart) -> bool:
-    """Whether two alignments send the samples to nearly the same places."""
-    size = min(a.size, b.size)
+def _signed_permutations(size: int) -> list[Array]:
+    signs = itertools.product((1.0, -1.0), repeat=size)
+    return [np.diag(sign)[list(order)] for sign in signs for order in itertools.permutations(range(size))]
+
+
+def _same(a: SpectralAlignment, b: SpectralAlignment, first: Chart, most: int) -> bool:
+    """Whether two alignments send the samples to nearly the same places, by ``most`` leading eigenfunctions."""
+    size = min(a.size, b.size, most)
     x, y = (first.functions[:, :size] @ alignment.rotation[:size, :size] for alignment in (a, b))
     return float(np.sum(x * y) / np.sqrt(np.sum(x * x) * np.sum(y * y))) > _SAME

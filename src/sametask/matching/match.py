@@ -151,6 +151,6 @@ def _score(alignment: SpectralAlignment, images: Images) -> float:
 
 
 def _equally_good(drafts: tuple[SpectralAlignment, ...]) -> int:
-    """Candidates within half of the best: an isometry of the manifold turns a right one into another right one."""
+    """Candidates within twice the best: an isometry of the manifold turns a right one into another right one."""
     best = drafts[0].distance
-    return sum(draft.distance < 1.5 * best for draft in drafts)
+    return sum(draft.distance < 2 * best for draft in drafts)

@@ -23,7 +23,8 @@ class SpectralAlignment:
     Attributes:
         rotation: (k, k) orthogonal: ``first.functions[:, :k] @ rotation ≈ second.functions[:, :k]`` at equal inputs.
         nearest: (n1,) for each sample of the first network the nearest of the second in the aligned eigenfunctions.
-        distance: mean distance to the nearest sample, both ways, in k aligned eigenfunctions: low for a right match.
+        distance: mean distance to the nearest sample, both ways, in the leading aligned eigenfunctions: low for a right
+            match. In all of them noise would drown the difference.
     """
 
     rotation: Float[Array, "k k"]
@@ -54,16 +55,13 @@ def anchored_start(
     A block of size s has s(s−1)/2 rotations and a reflection; s anchors or more are asked for.
     """
     parts: list[Array] = []
-    taken = 0
+    enough = leading_size(groups, first.dimension)
     for group in groups:
-        if len(group) > len(anchors) and parts:
+        if parts and (len(group) > len(anchors) or group[-1] >= enough):
             break
         columns = list(group)
         moment = first.functions[anchors[:, 0]][:, columns].T @ second.functions[anchors[:, 1]][:, columns]
         parts.append(orthogonal(moment))
-        taken += len(group)
-        if taken >= 2 * first.dimension + 1:
-            break
     return np.asarray(scipy.linalg.block_diag(*parts))
 
 
@@ -97,8 +95,16 @@ def grow(
             if anchors is not None and len(anchors):
                 moment += _ANCHOR_WEIGHT / len(anchors) * a[anchors[:, 0]].T @ b[anchors[:, 1]]
             rotation = orthogonal(moment)
-    there, _, distance = _nearest_both_ways(first, second, rotation)
+    there, _, _ = _nearest_both_ways(first, second, rotation)
+    size = min(leading_size(groups, first.dimension), len(rotation))
+    distance = _nearest_both_ways(first, second, rotation[:size, :size])[2]
     return SpectralAlignment(rotation, there, distance)
+
+
+def leading_size(groups: tuple[tuple[int, ...], ...], dimension: int) -> int:
+    """Number of eigenfunctions in the leading blocks that hold at least 2d + 1: generically enough to embed."""
+    ends = [group[-1] + 1 for group in groups]
+    return next((end for end in ends if end > 2 * dimension), ends[-1])
 
 
 def _nearest_both_ways(first: Chart, second: Chart, rotation: Array) -> tuple[Array, Array, float]:

@@ -156,7 +156,21 @@ class SampledManifold:
         Returns:
             The nearest samples, the offsets from them, and the activation distance left unexplained.
         """
-        sample = self.nearest(values, around)
+        sample, rival = self._nearest(values, around)
+        offset, missing = self._approach(values, sample, iterations)
+        asked = np.flatnonzero(rival != sample)
+        if len(asked):
+            # two sheets pass close by: the one that the value lies on is told by what is left over, not by distance
+            other, left = self._approach(values[asked], rival[asked], iterations)
+            closer = left < missing[asked]
+            asked = asked[closer]
+            sample[asked], offset[asked], missing[asked] = rival[asked], other[closer], left[closer]
+        return sample, offset, missing
+
+    def _approach(
+        self, values: Float[Array, "p m"], sample: Int[Array, " p"], iterations: int
+    ) -> tuple[Float[Array, "p d"], Float[Array, " p"]]:
+        """The offsets from given samples whose activations are nearest to ``values``, and the distances left."""
         offset = self.step(sample, values - self.activations[sample])
         missing = values - self.evaluate(sample, offset)
         for _ in range(iterations):
@@ -166,7 +180,7 @@ class SampledManifold:
             better = (np.square(left).sum(axis=1) < np.square(missing).sum(axis=1))[:, None]
             offset = np.where(better, trial, offset)
             missing = np.where(better, left, missing)
-        return sample, offset, np.linalg.norm(missing, axis=1)
+        return offset, np.linalg.norm(missing, axis=1)
 
     def nearest(self, values: Float[Array, "p m"], around: int = 12) -> Int[Array, " p"]:
         """The nearest sample to each value.
@@ -174,6 +188,10 @@ class SampledManifold:
         Among near neighbours in activation space the shortest intrinsic step wins, where what a sample's tangent plane
         leaves unexplained counts as a step along its weakest direction: another sheet passing close by is not near.
         """
+        return self._nearest(values, around)[0]
+
+    def _nearest(self, values: Float[Array, "p m"], around: int) -> tuple[Int[Array, " p"], Int[Array, " p"]]:
+        """The nearest sample, and the nearest that is no neighbour of it; the same again where there is none."""
         around = min(around, len(self.activations))
         near = self.tree.query(values, around)[1].reshape(len(values), around)
         near = np.minimum(near, len(self.activations) - 1)  # at distances that overflow the tree names no sample
@@ -184,7 +202,14 @@ class SampledManifold:
             normal = np.maximum(np.square(change).sum(axis=1) - np.square(tangential).sum(axis=1), 0)
             step = tangential / self.metric.gains[c]
             squared[:, column] = np.square(step).sum(axis=1) + normal / self.metric.gains[c, -1] ** 2
-        return near[np.arange(len(values)), squared.argmin(axis=1)]
+        own = np.arange(len(values))
+        sample = near[own, squared.argmin(axis=1)]
+        if self.neighbours is None:
+            return sample, sample
+        for c in self.neighbours[sample].T:
+            squared[near == c[:, None]] = np.inf
+        best = squared.argmin(axis=1)
+        return sample, np.where(np.isfinite(squared[own, best]), near[own, best], sample)
 
     def reanchor(
         self, a: Int[Array, " p"], offset: Float[Array, "p d"], *, moves: int = 4

@@ -81,20 +81,24 @@ def of_chart(chart: Chart, subject: str) -> list[Finding]:
     return found
 
 
+def ambiguity(match: Match) -> list[Finding]:
+    """Whether the transformation is one of several that the data cannot tell apart."""
+    if match.ambiguity == 1:
+        return []
+    return [
+        Finding(
+            "ambiguous",
+            f"{match.ambiguity} matches agree equally well with the data: the manifold has symmetries that no "
+            "unlabelled sample can break; the transformation given is one of them",
+            f"give {match.first.dimension + 1} or more anchors in general position: inputs seen by both networks",
+            Severity.DECISIVE,
+        )
+    ]
+
+
 def of_match(match: Match) -> list[Finding]:
     """What the match shows."""
     found = []
-    if match.ambiguity > 1:
-        d = match.first.dimension
-        found.append(
-            Finding(
-                "ambiguous",
-                f"{match.ambiguity} matches agree equally well with the data: the manifold has symmetries that no "
-                "unlabelled sample can break; the transformation given is one of them",
-                f"give {d + 1} or more anchors in general position: inputs seen by both networks",
-                Severity.DECISIVE,
-            )
-        )
     residual = match.forward.anchor_residual
     if len(residual) >= 4:
         spacing = match.second.graph.spacing()

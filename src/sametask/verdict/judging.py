@@ -223,6 +223,7 @@ def by_isometry(case: Case) -> Judgement:
         return Judgement(Decision.UNDECIDED, 0.5, tuple(evidence), tuple(findings), None, charts, matched, trial)
     if probability >= _SURE:
         decision, confidence = Decision.EQUIVALENT, probability
+        findings += diagnosis.ambiguity(matched)
     elif probability <= 1 - _SURE:
         decision, confidence, transformation = Decision.INEQUIVALENT, 1 - probability, None
         findings.append(_not_isometric(evidence, figures))
