@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -419,3 +420,48 @@ def test_version_and_help(capsys):
     for arguments in (["--help"], ["compare", "--help"], ["probe", "--help"], ["translate", "--help"]):
         assert run(*arguments) == 0
         assert "usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--json", "--report", "--transformation"])
+def test_places_are_refused_before_the_work_begins(option, place, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sametask.cli.compare", lambda *_, **__: pytest.fail("the work has begun"))
+    (tmp_path / "file").write_text("")
+    for where, words in ((tmp_path, "directory"), (tmp_path / "file" / "x", "is a file")):
+        assert run("compare", place / "a.zarr", place / "a.zarr", option, where) == 2
+        error = capsys.readouterr().err
+        assert len(error.splitlines()) == 1
+        assert option in error
+        assert words in error
+
+
+def test_a_reader_who_leaves_does_not_change_the_answer(place):
+    command = [sys.executable, "-m", "sametask.cli", "compare", "a.zarr", "a.zarr"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=place) as running:
+        running.stdout.close()
+        error = running.stderr.read()
+    assert (running.returncode, error) == (0, b"")
+
+
+def test_an_interrupt_is_one_whatever_a_framework_makes_of_it(place, capsys, monkeypatch):
+    def swallowing(*_, **__):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("something else") from None
+
+    monkeypatch.setattr("sametask.cli.compare", swallowing)
+    assert run("compare", place / "a.zarr", place / "a.zarr") == 130
+    assert capsys.readouterr().err == "sametask: interrupted\n"
+
+
+def test_one_column_of_inputs_is_said_to_need_a_second_axis(place, capsys, tmp_path):
+    np.save(tmp_path / "x.npy", np.linspace(0, 1, 50))
+    assert run("compare", demo.path("first"), demo.path("second"), "--inputs", tmp_path / "x.npy") == 2
+    error = capsys.readouterr().err
+    assert "--inputs" in error
+    assert "x[:, None]" in error
+
+
+def test_translate_writes_arrays_only(place, capsys, tmp_path):
+    assert run("translate", tmp_path / "t.npz", tmp_path / "x.npy", "-o", tmp_path / "q.csv") == 2
+    assert "--output" in capsys.readouterr().err

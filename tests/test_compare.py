@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from functools import cache
@@ -389,3 +390,117 @@ def test_seeds_that_are_none_are_refused(seed):
     first, second = probes(_RECTANGLE, 100, 3)
     with raises_one_line("seed"):
         st.compare(first, second, seed=seed)
+
+
+# -- what must not pass ----------------------------------------------------------------------------------------------
+
+
+def compared(first, second, n: int, seed: int) -> st.Verdict:
+    """Two functions on the unit square, seen at the same inputs."""
+    x = np.random.default_rng([seed, 5]).uniform(0, 1, (n, 2))
+    step = st.CentralDifference(1e-4)
+    return st.compare(*(st.probe(st.from_callable(f), x, step) for f in (first, second)))
+
+
+@pytest.mark.parametrize("n", [300, 1500])
+def test_as_many_neurons_as_dimensions_are_no_reason_to_differ(n):
+    """They predict themselves exactly, and a noise floor of nothing would refuse every other network."""
+    v = compared(
+        lambda x: x, lambda x: np.stack([np.sin(1.5 * x[:, 0]) + 0.5 * x[:, 1], x[:, 1] * np.cos(x[:, 0])], 1), n, 0
+    )
+    assert v.decision is Decision.EQUIVALENT
+
+
+@pytest.mark.parametrize("amplitude", [0.3, 0.1, 0.03, 0.01])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_direction_that_hardly_moves_the_activations_is_not_overlooked(amplitude, seed):
+    def curve(x):
+        return np.stack([x[:, 0], np.sin(3 * x[:, 0]), np.cos(2 * x[:, 0])], 1)
+
+    def surface(x):
+        a, b = x.T
+        return np.stack([np.exp(a), np.cos(3 * a), a**2, amplitude * b, amplitude * np.sin(3 * b)], 1)
+
+    v = compared(curve, surface, 600, seed)
+    assert v.decision in (Decision.SECOND_DETERMINES_FIRST, Decision.UNDECIDED)
+    if v.decision is Decision.UNDECIDED:
+        assert "little lost" in names(v)
+        assert v.transformation is None
+
+
+def test_a_fold_along_one_edge_is_not_overlooked():
+    def folded(x):
+        return np.stack([(x[:, 0] - 0.05) ** 2, x[:, 1], np.sin(x[:, 1])], 1)
+
+    def whole(x):
+        return np.stack([x[:, 0], x[:, 1], np.sin(x[:, 0]), np.cos(x[:, 1]), x[:, 0] * x[:, 1]], 1)
+
+    for seed in (0, 1):
+        v = compared(folded, whole, 600, seed)
+        assert v.decision in (Decision.SECOND_DETERMINES_FIRST, Decision.UNDECIDED)
+
+
+def band(n: int, seed: int, *, twisted: bool) -> st.Probe:
+    """A cylinder or a flat Möbius band of one length and width, seen by a random network."""
+    rng = np.random.default_rng([seed, 11])
+    angle, height = rng.uniform(0, 2 * np.pi, n), rng.uniform(-0.4, 0.4, n)
+    half = angle / 2 if twisted else 0 * angle
+    zero = 0 * angle
+    x = np.stack([np.cos(angle), np.sin(angle), height * np.cos(half), height * np.sin(half)], 1)
+    across = np.stack([zero, zero, np.cos(half), np.sin(half)], 1)
+    turn = 0.5 * height * twisted
+    along = np.stack([-np.sin(angle), np.cos(angle), -turn * np.sin(half), turn * np.cos(half)], 1)
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    net = RandomNetwork.draw(4, 6, 100 * seed + twisted)
+    jacobians = np.einsum("nmk,nkd->nmd", net.jacobian(x), np.stack([along, across], 2))
+    return st.Probe.from_jacobians(net(x), jacobians)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_moebius_band_is_no_cylinder(seed):
+    """Their spectra agree; a map between them tears along a seam only, which a median would not see."""
+    v = st.compare(band(600, seed, twisted=False), band(600, seed + 50, twisted=True), anchors=None)
+    assert v.decision is not Decision.EQUIVALENT
+
+
+@pytest.mark.parametrize("world", [circle(), box(1.0), _RECTANGLE], ids=["circle", "interval", "rectangle"])
+def test_shuffled_anchors_are_never_equivalent(world):
+    first, second = probes(world, 400, 6, neurons=2 * world.dimension + 1, shared=12)
+    pairs = np.stack([np.arange(12), np.random.default_rng(1).permutation(12)], 1)
+    v = st.compare(first, second, anchors=pairs)
+    assert v.decision is Decision.UNDECIDED
+    assert "anchors disagree" in names(v)
+
+
+@pytest.mark.parametrize("seed", [7, 8])
+@pytest.mark.parametrize("world", [box(1.0), _RECTANGLE], ids=["interval", "rectangle"])
+def test_one_wrong_anchor_of_six_is_left_out_and_named(world, seed):
+    first, second = probes(world, 800, seed, neurons=2 * world.dimension + 1, shared=6)
+    pairs = _SIX.copy()
+    pairs[2, 1] = int(np.argmax(np.linalg.norm(second.inputs - second.inputs[2], axis=1)))
+    v = st.compare(first, second, anchors=pairs)
+    (finding,) = (finding for finding in v.diagnosis if finding.name == "anchors disagree")
+    assert f"(2, {pairs[2, 1]})" in finding.message
+    assert v.decision in (Decision.EQUIVALENT, Decision.UNDECIDED)
+    said = st.Transformation.from_match(v.match).forward(first.activations).value
+    net = RandomNetwork.draw(world.ambient, 2 * world.dimension + 1, 1000 * seed + 2)
+    assert relative_error(said, net(first.inputs)) < 0.05
+
+
+@pytest.mark.parametrize("size", [5, 8, 16])
+def test_small_bursts_are_no_folds(size):
+    net = RandomNetwork.draw(1, 3, 3)
+    x = np.random.default_rng(4).uniform(0, 1, (400, 1))
+    probe = st.probe(st.from_callable(net), x, st.Burst(size, 0.001), seed=1)
+    v = st.compare(probe, st.probe(st.from_callable(net), x, st.Burst(size, 0.001), seed=2))
+    assert "folds" not in names(v)
+
+
+@pytest.mark.parametrize("factor", [2.0, 10.0])
+def test_other_units_are_named_and_nothing_is_said_of_ranges(factor):
+    first, second = probes(_RECTANGLE, 500, 4, shared=6)
+    metric = second.metric.rescale(1 / factor)
+    v = st.compare(first, dataclasses.replace(second, metric=metric))
+    assert v.decision is Decision.INEQUIVALENT
+    assert {"scale mismatch", "not isometric"} <= names(v)
+    assert "partial overlap" not in names(v)

@@ -12,7 +12,7 @@ import pytest
 import sametask
 
 _ROOT = Path(sametask.__file__).parent
-_BASE = ("_types", "_outcome", "_check")
+_BASE = ("_types", "_outcome", "_check", "_files")
 _ORDER = ("numerics", "probes", "charts", "matching", "transformation", "verdict", "report", "compare")
 _HEAVY = ("torch", "onnx", "onnxruntime", "plotly", "matplotlib", "h5py")
 _FILES = sorted(path.relative_to(_ROOT).as_posix() for path in _ROOT.rglob("*.py"))
@@ -47,6 +47,8 @@ def _allowed(part: str) -> set[str]:
     if part == "_outcome":
         return {"_types", "_outcome"}
     if part == "_check":
+        return {"_types", "_outcome", "_check"}
+    if part == "_files":
         return set(_BASE)
     if part == "networks":
         return {*_BASE, "networks"}

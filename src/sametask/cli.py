@@ -8,15 +8,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
-import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
+from sametask import _files
 from sametask._check import InputError
 from sametask._types import Array
 from sametask.charts import DiffusionChart
@@ -50,28 +53,47 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        return options.run(options)
-    except InputError as error:
-        message = str(error)
-    except KeyboardInterrupt:
-        print("sametask: interrupted", file=sys.stderr)
-        return _INTERRUPTED
-    except BrokenPipeError:
-        # the reader has gone; keep the interpreter from complaining at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with _interrupts() as interrupted:
+        try:
+            return options.run(options)
+        except InputError as error:
+            message = str(error)
+        except KeyboardInterrupt:
+            interrupted.append(signal.SIGINT)
+            message = ""
+        except MemoryError:
+            message = "not enough memory; give fewer samples or fewer neurons"
+        except OSError as error:
+            message = f"{error.filename or 'standard output'}: {error.strerror or error}"
+        except Exception as error:  # whatever it is, a command-line user gets one line, and the way to the rest
+            if options.debug:
+                raise
+            message = f"internal error: {type(error).__name__}: {next(iter(str(error).splitlines()), '')}; "
+            message += "run again with --debug, and please report it"
+        if interrupted:
+            _say("sametask: interrupted", sys.stderr)
+            return _INTERRUPTED
+        _say(f"sametask: {message}", sys.stderr)
         return MISTAKE
-    except MemoryError:
-        message = "not enough memory; give fewer samples or fewer neurons"
-    except OSError as error:
-        message = f"{error.filename or 'file'}: {error.strerror or error}"
-    except Exception as error:  # whatever it is, a command-line user gets one line, and the way to the rest
-        if options.debug:
-            raise
-        message = f"internal error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}; "
-        message += "run again with --debug, and please report it"
-    print(f"sametask: {message}", file=sys.stderr)
-    return MISTAKE
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Whether Ctrl-C was pressed: frameworks turn the exception that it raises into others of their own."""
+    seen: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        seen.append(number)
+        signal.default_int_handler(number, frame)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield seen
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # -- commands --------------------------------------------------------------------------------------------------------
@@ -79,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _demo(options: argparse.Namespace) -> int:
     """Two small networks inside the package, at different samples but for some shared inputs."""
+    _check_places(options)
     inputs = [demo.inputs(seed, options.samples) for seed in (options.seed + 1, options.seed + 2)]
     inputs[1][: demo.SHARED] = inputs[0][: demo.SHARED]
     probes = [
@@ -90,6 +113,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
+    _check_places(options)
     second_inputs = options.inputs if options.inputs_b is None else options.inputs_b
     first = _probe_of(options.first, options.inputs, options.layers_a, options, "A", "--inputs")
     second = _probe_of(options.second, second_inputs, options.layers_b, options, "B", "--inputs-b or --inputs")
@@ -97,7 +121,7 @@ def _compare(options: argparse.Namespace) -> int:
     verdict = compare(first, second, anchors=_anchors(options.anchors), seed=options.seed, method=method)
     if options.transformation is not None:
         if verdict.transformation is None:
-            print(f"sametask: no transformation to write to {options.transformation}", file=sys.stderr)
+            _say(f"sametask: no transformation to write to {options.transformation}", sys.stderr)
         else:
             verdict.transformation.save(options.transformation)
     return _conclude(verdict, options)
@@ -106,42 +130,67 @@ def _compare(options: argparse.Namespace) -> int:
 def _probe(options: argparse.Namespace) -> int:
     probed = _probe_of(options.network, options.inputs, options.layers, options, "network", "--inputs")
     probed.save(options.output)
-    print(f"{options.output}: {probed}")
+    _say(f"{options.output}: {probed}")
     return 0
 
 
 def _translate(options: argparse.Namespace) -> int:
+    if options.output.suffix not in (".npy", ".npz"):
+        raise InputError(f"--output: {options.output}; give a name that ends in .npy or .npz")
+    _files.place("--output", options.output)
     transformation = Transformation.load(options.transformation)
     activations = _load("activations", options.activations)
     estimate = (transformation.backward if options.backward else transformation.forward)(activations)
     if options.output.suffix == ".npz":
         fields = {"value": estimate.value, "uncertainty": estimate.uncertainty, "inside": estimate.inside}
-        _write_whole(options.output, lambda file: np.savez(file, allow_pickle=False, **fields))
+        with _files.whole("--output", options.output) as file:
+            np.savez(file, allow_pickle=False, **fields)
     else:
-        _write_whole(options.output, lambda file: np.save(file, estimate.value, allow_pickle=False))
+        with _files.whole("--output", options.output) as file:
+            np.save(file, estimate.value, allow_pickle=False)
     outside = int((~estimate.inside).sum())
     note = f", {outside} of them outside the support" if outside else ""
-    print(f"{options.output}: {len(estimate.value)} rows{note}")
+    _say(f"{options.output}: {len(estimate.value)} rows{note}")
     return 0
 
 
 # -- parts -----------------------------------------------------------------------------------------------------------
 
 
+def _check_places(options: argparse.Namespace) -> None:
+    """Refuse places that cannot be written to before the work begins, not after."""
+    for name in ("report", "json", "transformation"):
+        path = getattr(options, name, None)
+        if path is not None and path != "-":
+            _files.place(f"--{name}", path)
+
+
 def _conclude(verdict: Verdict, options: argparse.Namespace) -> int:
+    """Write what was asked for, then say the answer; a reader who has gone does not change the answer."""
     if options.json is not None:
         text = json.dumps(verdict.to_dict(), indent=2, allow_nan=False)
         if options.json == "-":
-            print(text)
+            _say(text)
         else:
-            _write_whole(Path(options.json), lambda file: file.write(text.encode() + b"\n"))
-    if options.json != "-":
-        print(verdict)
+            with _files.whole("--json", options.json) as file:
+                file.write(text.encode() + b"\n")
     if options.report is not None:
         verdict.report(options.report)
-        if options.json != "-":
-            print(f"report: {options.report}")
+    if options.json != "-":
+        _say(str(verdict))
+        if options.report is not None:
+            _say(f"report: {options.report}")
     return EXIT[verdict.decision]
+
+
+def _say(text: str, stream: Any = None) -> None:
+    """One line or more for the user, whose reader may have gone."""
+    stream = stream or sys.stdout
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        # the reader has gone; keep the interpreter from complaining at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _probe_of(
@@ -166,6 +215,10 @@ def _probe_of(
 
 
 def _neighbourhood(network: Network, inputs: Array, options: argparse.Namespace) -> Neighbourhood:
+    if inputs.ndim == 1:
+        raise InputError(
+            f"--inputs: shape {inputs.shape}; give (n samples, …); reshape a single column with x[:, None]"
+        )
     kind = options.neighbourhood
     narrow = inputs.ndim == 2 and inputs.shape[1] <= _WIDEST
     if kind == "auto":
@@ -215,18 +268,6 @@ def _load(argument: str, path: Path) -> Array:
     if not isinstance(values, np.ndarray):
         raise InputError(f"{argument}: {path} holds several arrays; give a .npy file with one")
     return values
-
-
-def _write_whole(path: Path, write: Any) -> None:
-    """Write beside the target, then rename: no file is left half-written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        Path(scratch).replace(path)
-    finally:
-        Path(scratch).unlink(missing_ok=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sametask import _check
+from sametask import _check, _files
 from sametask._check import InputError
 from sametask._types import Array, Bool, Float
 from sametask.charts.chart import Chart
@@ -178,8 +176,11 @@ class Transformation:
     # -- files -------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write the transformation to a ``.npz`` file; the file appears only once it is whole."""
-        path = Path(path)
+        """Write the transformation to a ``.npz`` file; the file appears only once it is whole.
+
+        Raises:
+            InputError: the file cannot be written there.
+        """
         about = {
             "format": "sametask-transformation",
             "version": _VERSION,
@@ -202,14 +203,8 @@ class Transformation:
                         f"{label}_centre": way.source.projection.centre,
                         f"{label}_basis": way.source.projection.basis,
                     }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".npz", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, allow_pickle=False, **arrays)
-            Path(scratch).replace(path)
-        finally:
-            Path(scratch).unlink(missing_ok=True)
+        with _files.whole("path", path) as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
 
     @staticmethod
     def load(path: str | Path) -> Transformation:

@@ -1,6 +1,4 @@
 import dataclasses
-import statistics
-import time
 import warnings
 
 import numpy as np
@@ -10,6 +8,7 @@ from sametask._check import InputError
 from sametask.networks import from_torch
 
 torch = pytest.importorskip("torch")
+flop_counter = pytest.importorskip("torch.utils.flop_counter")
 nn = torch.nn
 RNG = np.random.default_rng(0)
 
@@ -344,25 +343,22 @@ def test_whole_numbers_have_no_derivative():
         from_torch(net).pushforward(np.ones((2, 3), int), np.ones((2, 1, 3)))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("make", "shape", "n"), [(mlp, (3,), 2000), (convolutional, (1, 8, 8), 500)])
-def test_d_tangents_cost_at_most_three_passes_for_each_and_one(make, shape, n):
+@pytest.mark.parametrize(("make", "shape"), [(mlp, (3,)), (convolutional, (1, 8, 8))])
+def test_d_tangents_cost_at_most_three_passes_for_each_and_one(make, shape):
+    """Counted in multiplications; what it takes in time a benchmark shows."""
     network = from_torch(make())
-    inputs = RNG.normal(size=(n, *shape)).astype(np.float32)
+    inputs = RNG.normal(size=(50, *shape)).astype(np.float32)
 
-    def median(run):
-        run()
-        times = []
-        for _ in range(15):
-            start = time.perf_counter()
+    def multiplications(run):
+        with flop_counter.FlopCounterMode(display=False) as counter:
             run()
-            times.append(time.perf_counter() - start)
-        return statistics.median(times)
+        return counter.get_total_flops()
 
-    base = median(lambda: network(inputs))
+    base = multiplications(lambda: network(inputs))
     for d in (1, 2, 3):
-        tangents = RNG.normal(size=(n, d, *shape)).astype(np.float32)
-        assert median(lambda tangents=tangents: network.pushforward(inputs, tangents)) < 3 * (d + 1) * base
+        tangents = RNG.normal(size=(50, d, *shape)).astype(np.float32)
+        cost = multiplications(lambda tangents=tangents: network.pushforward(inputs, tangents))
+        assert 2 * base <= cost <= 3 * (d + 1) * base
 
 
 # ---- other kinds of modules -----------------------------------------------------------------------------

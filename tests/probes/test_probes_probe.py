@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -195,9 +193,7 @@ def test_a_hundred_thousand_samples() -> None:
     x = np.random.default_rng(0).uniform(0, 1, (n, 2))
     network = RandomNetwork.draw(2, 3, 3)
     y, j = network(x), network.jacobian(x)
-    start = time.perf_counter()
     probe = st.Probe.from_jacobians(y, j, ids=np.arange(n))
-    assert time.perf_counter() - start < 10  # 0.5 s on an idle machine
     assert len(probe) == n
     np.testing.assert_allclose(covariance(probe)[:100], (j @ j.transpose(0, 2, 1))[:100], atol=1e-10)
 

@@ -372,7 +372,7 @@ def test_a_disk_that_fails_leaves_no_scratch(tmp_path: Path, monkeypatch: pytest
         raise OSError("no room")
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(OSError, match="no room"):
+    with raises_one_line("path", "no room"):
         report.write(_few(), tmp_path / "report.html")
     assert list(tmp_path.iterdir()) == []
 
@@ -500,9 +500,8 @@ def test_a_large_sample_is_thinned_to_the_same_rows_each_time() -> None:
 
 def test_the_shaded_middle_ends_where_the_probability_is_nine_tenths() -> None:
     shown = _EVIDENCE[0]
-    half = wording.undecided_half_width(shown)
-    for side, probability in ((-1, 0.9), (1, 0.1)):
-        value = shown.floor * (shown.null / shown.floor) ** (0.5 + side * half)
+    for place, probability in zip(wording.undecided(shown), (0.9, 0.1), strict=True):
+        value = shown.floor * (shown.null / shown.floor) ** place
         assert dataclasses.replace(shown, value=value).probability == pytest.approx(probability)
 
 

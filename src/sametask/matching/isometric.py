@@ -130,11 +130,30 @@ def refine(
         idle = len(violations) > 6 and violations[-1] > 0.98 * violations[-5]
         if still or idle or len(violations) >= iterations:
             break
-    count = np.maximum(np.bincount(edges.i, minlength=n), 1)
-    strain = np.sqrt(np.bincount(edges.i, relative, minlength=n) / count)
     deviation = _deviation(system, np.sqrt(relative * trust), edges, solve, n)
     wanted = second.displacement(sample[anchors[:, 0]], anchors[:, 1])[0] - offset[anchors[:, 0]]
-    return Images(sample, offset, rotation, strain, deviation, np.linalg.norm(wanted, axis=1))
+    missed = np.linalg.norm(wanted, axis=1)
+    return Images(sample, offset, rotation, _strain(edges, between - turned, n), deviation, missed)
+
+
+def strain(second: SampledManifold, edges: Edges, sample: Int[Array, " n"], offset: Float[Array, "n d"]) -> Array:
+    """(n,) root mean square relative violation of the edges around each sample, for places given, not refined."""
+    n = len(sample)
+    between, transport = _image_steps(second, edges, sample, offset)
+    rotation = _fit_rotations(n, edges, between, transport)
+    turned = np.einsum("pde,pe->pd", rotation[edges.i], edges.step)
+    return _strain(edges, between - turned, n)
+
+
+def _strain(edges: Edges, violation: Array, n: int) -> Array:
+    """Root mean square violation around each sample, relative to edges of at least a quarter of the typical length.
+
+    Two samples that happen to lie side by side are carried to within the error of the map, whatever their distance.
+    """
+    squared = np.square(edges.length)
+    relative = np.square(violation).sum(axis=1) / np.maximum(squared, np.median(squared) / 16)
+    count = np.maximum(np.bincount(edges.i, minlength=n), 1)
+    return np.sqrt(np.bincount(edges.i, relative, minlength=n) / count)
 
 
 def mend(
@@ -159,7 +178,7 @@ def mend(
         turned = np.einsum("pde,pe->pd", differential[edges.i], edges.step)
         violation = edges.weight * np.square(between - turned).sum(axis=1)
         torn = np.bincount(edges.i, violation > 0.25, minlength=n) / count
-        strain = np.sqrt(np.bincount(edges.i, violation, minlength=n) / count)
+        strain = _strain(edges, between - turned, n)
         bad = torn > 0.5
         donors = ~bad[edges.j] & bad[edges.i]
         if not donors.any():

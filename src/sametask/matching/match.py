@@ -72,6 +72,9 @@ def match(first: Chart, second: Chart, *, anchors: Any = None, seed: int = 0) ->
     Raises:
         InputError: dimensions differ, or anchors are not pairs of rows.
     """
+    for argument, given in (("first", first), ("second", second)):
+        if not isinstance(given, Chart):
+            raise InputError(f"{argument}: {type(given).__name__}; give an st.Chart, from st.chart(probe)")
     if first.dimension != second.dimension:
         raise InputError(
             f"charts: {first.dimension} and {second.dimension} dimensions; only manifolds of one dimension can be "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -100,7 +100,7 @@ def checked_layers(layers: Any) -> tuple[str, ...] | None:
         return None
     if isinstance(layers, str):
         layers = [layers]
-    names = tuple(layers)
+    names = tuple(layers) if isinstance(layers, Iterable) else ()
     if not names or not all(isinstance(layer, str) for layer in names):
         raise InputError(f"layers: {layers!r}; give a list of names, or None for the output")
     repeated = sorted({layer for layer in names if names.count(layer) > 1})

@@ -196,7 +196,13 @@ class Burst(Neighbourhood):
 
     def _perturbed(self, x: Array, rng: np.random.Generator) -> Array:
         assert self.perturb is not None
-        result = np.asarray(self.perturb(x, rng, self.size))
+        try:
+            result = np.asarray(self.perturb(x, rng, self.size))
+        except Exception as error:  # the user's own function
+            reason = next(iter(str(error).splitlines()), "")
+            raise InputError(
+                f"perturb: raised {type(error).__name__} ({reason}); give a function perturb(x, rng, size)"
+            ) from error
         if result.shape != (self.size, *x.shape):
             raise InputError(
                 f"perturb: returned shape {result.shape}; give {(self.size, *x.shape)}, "

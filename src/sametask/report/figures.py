@@ -191,8 +191,8 @@ def _rung(axes: Axes, height: float, shown: Evidence) -> None:
     if not shown.separable or not np.isfinite(shown.position):
         axes.text(0.5, height, "too close to tell apart", ha="center", fontsize=9, style="italic", **words)
         return
-    width = wording.undecided_half_width(shown)
-    axes.barh(height, 2 * width, 0.2, left=0.5 - width, color="#dfe3e7", zorder=0)
+    low, high = wording.undecided(shown)
+    axes.barh(height, high - low, 0.2, left=low, color="#dfe3e7", zorder=0)
     marker, colour = MARKS[wording.leaning(shown)]
     place = float(np.clip(shown.position, _LADDER[0] + 0.08, _LADDER[1] - 0.08))
     if place == shown.position:

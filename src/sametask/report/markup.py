@@ -89,7 +89,7 @@ def bar(evidence: Evidence) -> Markup:
     leaning = wording.leaning(evidence)
     if not evidence.separable or place != place:
         return element("span", "floor and null are too close to tell apart", class_="apart")
-    half = wording.undecided_half_width(evidence)
+    low, high = wording.undecided(evidence)
     x = 50 + 100 * min(max(place, -0.4), 1.4)
     clipped = place < -0.4 or place > 1.4
     shapes = {
@@ -105,6 +105,6 @@ def bar(evidence: Evidence) -> Markup:
     )
     return Markup(
         f'<svg class="bar" viewBox="0 0 200 24" width="200" height="24" role="img" aria-label="{escape(words)}">'
-        f'<rect x="{100 - 100 * half:.1f}" y="7" width="{200 * half:.1f}" height="10" class="open"/>'
+        f'<rect x="{50 + 100 * low:.1f}" y="7" width="{100 * (high - low):.1f}" height="10" class="open"/>'
         f'<path d="M50 12H150M50 4V20M150 4V20" class="track"/>{shapes[leaning]}</svg>'
     )

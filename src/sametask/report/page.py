@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from importlib import metadata, resources
 from pathlib import Path
 
-from sametask import _check
-from sametask._check import InputError
+from sametask import _check, _files
 from sametask._outcome import Finding, Severity
 from sametask.report import markup, wording
 from sametask.report.markup import Markup, element, join, paragraph, section
@@ -28,22 +26,14 @@ def write(verdict: Verdict, path: str | Path) -> None:
         path: of the page; folders on the way are made, and the page appears only once it is whole.
 
     Raises:
-        InputError: ``path`` is a directory.
+        InputError: ``path`` cannot be written.
         MissingExtraError: matplotlib is not installed.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"path: {path} is a directory; give the name of a file, such as {path / 'report.html'}")
+    _files.place("path", path)
     _check.require("matplotlib", "report")
     page = _page(verdict).encode("utf-8", errors="replace")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.parent / f".{secrets.token_hex(8)}.part"
-    try:
-        with scratch.open("xb") as file:
-            file.write(page)
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
+    with _files.whole("path", path) as file:
+        file.write(page)
 
 
 def _page(verdict: Verdict) -> str:

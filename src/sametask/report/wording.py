@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from scipy.stats import norm
-
 from sametask.charts.chart import Chart
 from sametask.verdict.evidence import Evidence
 from sametask.verdict.verdict import Decision, Verdict
@@ -30,20 +28,20 @@ _ENDS = {
         "the same prediction with the correspondences shuffled",
     ),
     "difference of spectra": (
-        "two halves of each network's samples, charted separately",
+        "five draws of four fifths of each network's samples, charted separately",
         "the typical distance between neighbouring levels, by which unrelated spectra differ",
     ),
     "strain of the match": (
-        "one half of each network's samples matched with the other half",
+        "one half of each network's samples placed on the other half by their activations, and no less than 1 %",
         "each step between neighbours held against an unrelated one",
     ),
     "samples outside the other's support": (
-        "one half of each network's samples matched with the other half, and no less than one sample",
+        "one half of each network's samples placed on the other half, and no less than one sample",
         "no sample within the other's support",
     ),
-    "distance of anchors from their images": (
-        "halves of each network's samples matched with each other by as many anchors",
-        "the distance between anchors that are not partners",
+    "distance of anchors from their partners": (
+        "eigenfunctions of two halves of each network's samples, at equal activations",
+        "the distance between unrelated samples",
     ),
     "error at spare anchors": (
         "the error the transformation itself expects there",
@@ -125,22 +123,15 @@ def capital(text: str) -> str:
 
 def leaning(evidence: Evidence) -> str:
     """Whether a figure speaks for its claim, against it, or neither."""
-    if not evidence.separable or _SURE > evidence.probability > 1 - _SURE:
+    if _SURE > evidence.probability > 1 - _SURE:
         return NEITHER
     return FOR if evidence.probability >= _SURE else AGAINST
 
 
-def undecided_half_width(evidence: Evidence) -> float:
-    """How far to either side of the middle a value's position leaves its claim undecided."""
-    probe = Evidence(
-        evidence.name,
-        evidence.claim,
-        evidence.floor**0.75 * evidence.null**0.25,
-        evidence.floor,
-        evidence.null,
-        evidence.spread,
-    )
-    return float((0.5 - probe.position) * norm.ppf(_SURE) / norm.ppf(probe.probability))
+def undecided(evidence: Evidence) -> tuple[float, float]:
+    """Between which positions a value leaves its claim undecided."""
+    low, high = evidence.undecided
+    return evidence.place(low), evidence.place(high)
 
 
 def ends(evidence: Evidence) -> tuple[str, str]:

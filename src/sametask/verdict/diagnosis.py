@@ -6,11 +6,16 @@ import numpy as np
 
 from sametask._outcome import Finding, Severity
 from sametask.charts.chart import Chart
+from sametask.matching.anchors import AnchorCheck
 from sametask.matching.match import Match
 from sametask.probes.probe import Probe
 from sametask.probes.rank import LocalRank
+from sametask.verdict.evidence import Evidence
 from sametask.verdict.floors import COMPARED, log_eigenvalues
 from sametask.verdict.folds import Folds
+
+_ONE_FACTOR = 0.15
+"""Spectra whose logarithms differ by the same to within this differ by a factor."""
 
 
 def of_probe(probe: Probe, rank: LocalRank, folds: Folds, subject: str) -> list[Finding]:
@@ -96,33 +101,35 @@ def ambiguity(match: Match) -> list[Finding]:
     ]
 
 
-def of_match(match: Match) -> list[Finding]:
-    """What the match shows."""
+def of_anchors(check: AnchorCheck, charts: tuple[Chart, Chart], figure: Evidence) -> list[Finding]:
+    """Anchors that were left out, and anchors that contradict one another."""
     found = []
-    residual = match.forward.anchor_residual
-    if len(residual) >= 4:
-        spacing = match.second.graph.spacing()
-        # the map yields to a wrong anchor where it must, and tears around it
-        strain = match.forward.strain[match.anchors[:, 0]]
-        torn = strain > max(8 * float(np.median(strain)), 0.5)
-        wrong = np.flatnonzero(torn | (residual > max(8 * float(np.median(residual)), spacing)))
-        if len(wrong):
-            names = ", ".join(str(tuple(int(row) for row in _probe_rows(match, int(k)))) for k in wrong[:5])
-            found.append(
-                Finding(
-                    "anchors disagree",
-                    f"{len(wrong)} of {len(residual)} anchors contradict the others (rows {names})",
-                    "check whether these pairs saw the same input, and leave them out if not",
-                    Severity.WARNING,
-                )
+    wrong = check.pairs[~check.kept]
+    if len(wrong):
+        rows = ", ".join(str((int(charts[0].rows[a]), int(charts[1].rows[b]))) for a, b in wrong[:5])
+        found.append(
+            Finding(
+                "anchors disagree",
+                f"{len(wrong)} of {len(check.pairs)} anchors contradict the others and were left out (rows {rows})",
+                "check whether these pairs saw the same input",
+                Severity.WARNING,
             )
-    found += _scale(match)
+        )
+    if figure.probability < 0.5:
+        found.append(
+            Finding(
+                "anchors disagree",
+                "the anchors contradict one another: no match brings them all to their partners",
+                "check whether these pairs saw the same input; if they did, the networks differ",
+                Severity.DECISIVE,
+            )
+        )
     return found
 
 
-def _probe_rows(match: Match, k: int) -> tuple[int, int]:
-    first, second = match.anchors[k]
-    return int(match.first.rows[first]), int(match.second.rows[second])
+def of_match(match: Match) -> list[Finding]:
+    """What the match shows."""
+    return _scale(match)
 
 
 def _scale(match: Match) -> list[Finding]:
@@ -130,7 +137,7 @@ def _scale(match: Match) -> list[Finding]:
     e = min(COMPARED, len(match.first.eigenvalues), len(match.second.eigenvalues))
     ratio = log_eigenvalues(match.first)[:e] - log_eigenvalues(match.second)[:e]
     constant, wobble = float(np.median(ratio)), float(np.std(ratio))
-    if e < 3 or abs(constant) < max(5 * wobble, 0.15):
+    if e < 3 or wobble > _ONE_FACTOR or abs(constant) < max(5 * wobble, _ONE_FACTOR):
         return []
     factor = float(np.exp(constant / 2))
     return [

@@ -10,8 +10,9 @@ from scipy.stats import norm
 from sametask._types import Array
 
 _TINY = 1e-12
-_LEAST_SPREAD = 0.08
-"""No figure is read more finely than this share of the way from floor to null."""
+_LEAST_SPREAD = 0.16
+"""No figure is read more finely than this share of the way from its floor to its limit."""
+_SURE = 0.9
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Evidence:
         null: the same figure where the claim is known not to hold: a deranged match, unrelated spectra.
         spread: standard error of ``ln value`` and ``ln floor`` together.
         unit: of all three.
+        reach: multiple of the floor beyond which a figure speaks against the claim, however far the null is.
     """
 
     name: str
@@ -37,30 +39,51 @@ class Evidence:
     null: float
     spread: float
     unit: str = ""
+    reach: float = float("inf")
+
+    def place(self, figure: float) -> float:
+        """Where a figure lies on the way from floor (0) to null (1), on a logarithmic scale."""
+        low, high = _log(self.floor), _log(self.null)
+        return (_log(figure) - low) / (high - low) if high != low else 0.5
 
     @property
     def position(self) -> float:
-        """Where the value lies on the way from floor (0) to null (1), on a logarithmic scale."""
-        if not self.separable:
-            return 0.5
-        low, high = np.log(max(self.floor, _TINY)), np.log(max(self.null, _TINY))
-        return float((np.log(max(self.value, _TINY)) - low) / (high - low))
+        """Where the value lies on that way; in the middle where floor and null are too close to tell apart."""
+        return self.place(self.value) if self.separable else 0.5
 
     @property
     def separable(self) -> bool:
         """Whether floor and null lie far enough apart, for this spread, to tell one from the other."""
-        gap = np.log(max(self.null, _TINY)) - np.log(max(self.floor, _TINY))
+        gap = _log(self.null) - _log(self.floor)
         # at the midpoint both kinds of mistake have a chance of 5 %
         return bool(gap > max(2 * norm.ppf(0.95) * self.spread, np.log(2)))
 
     @property
+    def limit(self) -> float:
+        """The figure at which the claim is as likely as not: halfway to the null, or within reach of the floor."""
+        halfway = 0.5 * (_log(self.floor) + _log(self.null))
+        return float(np.exp(min(halfway, _log(self.floor) + np.log(self.reach))))
+
+    @property
     def probability(self) -> float:
-        """Probability that the claim holds: that the value belongs to the floor rather than to the null."""
+        """Probability that the claim holds: that the value belongs to the floor rather than to the null.
+
+        Where the two are too close to tell apart it is one half, unless the value lies far beyond both.
+        """
         if not self.separable:
-            return 0.5
-        gap = np.log(max(self.null, _TINY)) - np.log(max(self.floor, _TINY))
-        spread = max(self.spread / gap, _LEAST_SPREAD)
-        return float(norm.cdf((0.5 - self.position) / spread))
+            beyond = _log(self.value) - max(_log(self.floor), _log(self.null))
+            return 0.05 if beyond > max(2 * norm.ppf(0.95) * self.spread, np.log(2)) else 0.5
+        return float(norm.cdf((_log(self.limit) - _log(self.value)) / self._width))
+
+    @property
+    def undecided(self) -> tuple[float, float]:
+        """The figures between which neither the claim nor its opposite has a probability of nine tenths."""
+        half = norm.ppf(_SURE) * self._width
+        return float(self.limit * np.exp(-half)), float(self.limit * np.exp(half))
+
+    @property
+    def _width(self) -> float:
+        return max(self.spread, _LEAST_SPREAD * (_log(self.limit) - _log(self.floor)))
 
     def __str__(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
@@ -68,6 +91,10 @@ class Evidence:
             f"{self.name}: {self.value:.3g}{unit} (noise floor {self.floor:.3g}, null {self.null:.3g}; "
             f"P({self.claim}) = {self.probability:.2f})"
         )
+
+
+def _log(figure: float) -> float:
+    return float(np.log(max(figure, _TINY)))
 
 
 def log_spread(errors: Array, rng: np.random.Generator, draws: int = 200) -> float:

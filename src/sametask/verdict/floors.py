@@ -1,8 +1,7 @@
-"""What this very data could show at best: each network matched with half of itself."""
+"""What this very data could show at best: each network against itself, half against half."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +9,16 @@ import numpy as np
 from sametask._types import Array, Float
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
-from sametask.matching import spectral
-from sametask.matching.match import Match, match
+from sametask.matching import isometric, spectral
+from sametask.matching.match import Match, edge_count
+from sametask.numerics.procrustes import orthogonal
 from sametask.probes.probe import Probe
 
 COMPARED = 6
 """Eigenvalues compared: beyond these noise and bandwidth tell more than the manifold."""
 _MOST = 1000
 _SHARE = 0.8
+_RESAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,15 @@ class IsometryFigures:
         levels: (e,) mean of the logarithms of the leading eigenvalues.
         strain: (n,) relative violation of the edges around each sample.
         uncovered: larger share, of the two, of samples that lie outside the other's support.
-        anchors: (k,) distance of each anchor's image from its partner, relative to the manifold's size.
+        functions: how far the leading eigenfunctions of the two charts are from each other at equal inputs, where
+            those are known, relative to unrelated inputs; otherwise NaN.
     """
 
     spectrum: Float[Array, " e"]
     levels: Float[Array, " e"]
     strain: Float[Array, " n"]
     uncovered: float
-    anchors: Float[Array, " k"]
+    functions: float = float("nan")
 
 
 def isometry_figures(matched: Match) -> IsometryFigures:
@@ -49,9 +51,7 @@ def isometry_figures(matched: Match) -> IsometryFigures:
         _outside(matched.backward.offset, matched.backward.sample, first),
     )
     strain = np.concatenate([matched.forward.strain, matched.backward.strain])
-    return IsometryFigures(
-        one - two, 0.5 * (one + two), strain, outside, matched.forward.anchor_residual / size(second)
-    )
+    return IsometryFigures(one - two, 0.5 * (one + two), strain, outside)
 
 
 def log_eigenvalues(of: Chart) -> Float[Array, " e"]:
@@ -59,41 +59,43 @@ def log_eigenvalues(of: Chart) -> Float[Array, " e"]:
     return np.log(np.maximum(of.eigenvalues, np.finfo(float).tiny))
 
 
-def size(of: Chart) -> float:
-    """A length typical of the whole manifold: 1/√λ₁, about a third of the diameter."""
-    return float(1 / np.sqrt(max(of.eigenvalues[0], np.finfo(float).tiny)))
+def own_figures(probe: Probe, method: DiffusionChart, rng: np.random.Generator) -> IsometryFigures:
+    """The figures of a network against itself: one half of its samples placed, by their activations, on the other.
 
-
-def half_figures(probe: Probe, method: DiffusionChart, anchors: int, rng: np.random.Generator) -> IsometryFigures:
-    """The figures of a network matched with itself: two halves of its samples that share only the anchors.
-
-    ``spectrum`` is scaled to what two whole samples show.
+    That match is right, so nothing in the figures is due to matching. ``spectrum`` is scaled to what two whole samples
+    show.
     """
     n = len(probe)
     half = min(n // 2, _MOST)
-    shared = max(anchors, probe.dimension + 2)
     order = rng.permutation(n)
-    a = np.concatenate([order[:shared], order[shared : half + shared // 2]])
-    b = np.concatenate([order[:shared], order[half + shared // 2 : 2 * half]])
-    charts = [chart(probe.take(rows), method) for rows in (a, b)]
-    pairs = np.stack([np.arange(shared)] * 2, axis=1)
-    figures = isometry_figures(match(charts[0], charts[1], anchors=pairs))
+    one, two = (chart(probe.take(np.sort(rows)), method) for rows in (order[:half], order[half : 2 * half]))
+    strain, outside, apart = [], [], []
+    for source, target in ((one, two), (two, one)):
+        sample, offset, _ = target.manifold.locate(target.manifold.project(source.probe.activations)[0])
+        edges = isometric.graph_edges(source.manifold, source.graph, edge_count(source.dimension))
+        strain.append(isometric.strain(target.manifold, edges, sample, offset))
+        outside.append(_outside(offset, sample, target))
+        size = spectral.leading_size(spectral.shared_blocks(source, target), probe.dimension)
+        there, here = source.functions[:, :size], target.functions[sample, :size]
+        left = there @ orthogonal(there.T @ here) - here
+        # a median, as places found by activations alone may lie on another sheet that passes close by
+        apart.append(np.median(np.linalg.norm(left, axis=1)) / np.sqrt(2 * size))
     spectrum, levels = _resampled_spectrum(probe, method, rng)
-    return dataclasses.replace(figures, spectrum=spectrum, levels=levels)
+    return IsometryFigures(spectrum, levels, np.concatenate(strain), max(outside), float(max(apart)))
 
 
 def _resampled_spectrum(probe: Probe, method: DiffusionChart, rng: np.random.Generator) -> tuple[Array, Array]:
-    """How much ln λ of two whole samples differ by chance, and its mean over subsamples.
+    """How much ln λ of two whole samples differ by chance (root mean square), and its mean over subsamples.
 
-    Halves of a sample that is barely dense enough fall apart, and say nothing of the whole. Two draws of a share f
-    differ with variance 2 (1 − f)/f σ²(N), two whole samples with 2 σ²(N).
+    Halves of a sample that is barely dense enough fall apart, and say nothing of the whole. Draws of a share f vary
+    by (1 − f)/f σ²(N), the difference of two whole samples by 2 σ²(N).
     """
     n = len(probe)
     k = min(int(_SHARE * n), 2 * _MOST)
-    drawn = [chart(probe.take(np.sort(rng.choice(n, k, replace=False))), method) for _ in range(2)]
+    drawn = [chart(probe.take(np.sort(rng.choice(n, k, replace=False))), method) for _ in range(_RESAMPLES)]
     e = min(COMPARED, *(len(each.eigenvalues) for each in drawn))
-    one, two = (log_eigenvalues(each)[:e] for each in drawn)
-    return (one - two) * np.sqrt(k / (n - k)), 0.5 * (one + two)
+    levels = np.stack([log_eigenvalues(each)[:e] for each in drawn])
+    return np.sqrt(2 * levels.var(axis=0, ddof=1) * k / (n - k)), levels.mean(axis=0)
 
 
 def unrelated_spectrum(first: Chart, second: Chart) -> float:
@@ -105,22 +107,21 @@ def unrelated_spectrum(first: Chart, second: Chart) -> float:
     return float(np.sqrt(np.mean(np.square(np.concatenate(gaps))))) if gaps[0].size else 0.0
 
 
+def torn(strain: Float[Array, " n"]) -> float:
+    """Root mean square strain, where tearing an edge apart counts as much as tearing it far apart.
+
+    A median would not see a seam at which a map between manifolds of another shape has to tear.
+    """
+    return float(np.sqrt(np.mean(np.square(np.minimum(strain, 1)))))
+
+
 def unrelated_strain(of: Chart, rng: np.random.Generator) -> float:
     """Strain of a match that carries every step to an unrelated one of the same length distribution."""
-    steps = of.graph.steps[:, : 4 + 4 * of.dimension].reshape(-1, of.dimension)
-    steps = steps[np.square(steps).sum(axis=1) > 0]
-    other = steps[rng.permutation(len(steps))]
-    relative = np.square(steps - other).sum(axis=1) / np.square(steps).sum(axis=1)
-    return float(np.sqrt(np.median(relative)))
-
-
-def unrelated_anchors(of: Chart, pairs: Array) -> float:
-    """Distance between anchors that are not partners, relative to the manifold's size: eigenfunctions tell it."""
-    if len(pairs) < 2:
-        return 0.0
-    leading = of.functions[pairs[:, 1]][:, : len(spectral.shared_blocks(of, of)[0])]
-    apart = np.linalg.norm(leading - np.roll(leading, 1, axis=0), axis=1)
-    return float(np.sqrt(np.mean(np.square(apart))))
+    steps = of.graph.steps[:, : edge_count(of.dimension)]
+    other = steps.reshape(-1, of.dimension)[rng.permutation(steps.shape[0] * steps.shape[1])].reshape(steps.shape)
+    squared = np.square(steps).sum(axis=2)
+    relative = np.square(steps - other).sum(axis=2) / np.maximum(squared, 1e-6 * float(np.median(squared)) or 1.0)
+    return torn(np.sqrt(relative.mean(axis=1)))
 
 
 def _outside(offset: Array, sample: Array, target: Chart) -> float:

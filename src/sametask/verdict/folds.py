@@ -55,7 +55,9 @@ def find_folds(probe: Probe) -> Folds:
     normal, length = _normal_and_length(manifold.metric, i, j, change)
     # how fast Jacobians change along the sheet, judged by the more alike half of all pairs
     rate = np.quantile(difference / np.maximum(length, np.finfo(float).tiny), 0.25)
-    limit = np.maximum(_CLEAR, 8 * rate * length)
+    # and how unlike they are for want of precision: a small burst tells a Jacobian only roughly
+    noise = np.quantile(difference, 0.25)
+    limit = np.maximum(np.maximum(_CLEAR, 10 * noise), 8 * rate * length)
     # a pair far apart for its own tangent planes is no near pair, whatever its Jacobians are
     tangential = normal < 0.7
     clash = ((difference > limit) & tangential).reshape(near.shape)

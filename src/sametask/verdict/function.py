@@ -38,6 +38,16 @@ def left_out_errors(source: Float[Array, "n m1"], target: Float[Array, "n m2"], 
     return np.linalg.norm(predicted - target, axis=1) / max(spread, np.finfo(float).tiny)
 
 
+def bent(values: Float[Array, "n m"]) -> Float[Array, "n w"]:
+    """Functions of activations that bend as much as sines over one standard deviation, as networks commonly do.
+
+    How well these are predicted is what may be expected of any function that bends so.
+    """
+    left, singular, _ = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
+    whitened = left * np.sqrt(len(values)) * (singular > 0)
+    return np.concatenate([np.sin(whitened), np.cos(whitened)], axis=1)
+
+
 def _predict(source: Array, target: Array, near: Array, own: Array, directions: int) -> Array:
     change = source[near] - source[own, None]
     # principal directions of each neighbourhood, by its (k × k) Gram matrix: k is small, neurons may be many

@@ -11,7 +11,8 @@ from sametask._outcome import Finding, Severity
 from sametask._types import Array, Int
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
-from sametask.matching.match import Match, match
+from sametask.matching.anchors import AnchorCheck, check_anchors, enough_to_check
+from sametask.matching.match import Match, anchor_rows, match
 from sametask.probes.probe import Probe
 from sametask.probes.rank import LocalRank
 from sametask.transformation import Transformation
@@ -28,6 +29,14 @@ PAIRED = 64
 _SURE = 0.9
 _TRIAL = 0.2
 _SPARE = 15
+_REACH = 4.0
+"""Errors beyond this multiple of what a network shows of itself are not noise."""
+_LEAST_ERROR = 3e-3
+_LEAST_STRAIN = 0.01
+_LEAST_APART = 0.05
+"""Of no account, even where data without noise would show less."""
+_STRAIN_REACH = 2.5
+"""Right matches strain up to 1.5 times as much as halves of one network; see docs/design.md."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +87,22 @@ def by_function(case: Case) -> Judgement:
     y = [probe.manifold.activations for probe in probes]
     d = max(case.ranks[0].rank, case.ranks[1].rank)
     own = [function.left_out_errors(values, values, d) for values in y]
-    floor = max(_rms(errors) for errors in own)
+    for values, rank in zip(y, case.ranks, strict=True):
+        if values.shape[1] <= rank.rank:
+            # no more neurons than dimensions: they predict themselves exactly, so bent functions of them are taken
+            own.append(function.left_out_errors(values, function.bent(values), rank.rank))
+    floor = max(_LEAST_ERROR, *map(_rms, own))
     floor_spread = max(log_spread(errors, case.rng) for errors in own)
     shuffled = case.rng.permutation(len(rows))
-    evidence = []
+    evidence, holds = [], []
     for a, b, claim in ((0, 1, "first determines second"), (1, 0, "second determines first")):
         errors = function.left_out_errors(y[a], y[b], d)
         null = function.left_out_errors(y[a], y[b][shuffled], d)
         spread = float(np.hypot(log_spread(errors, case.rng), floor_spread))
-        evidence.append(
-            Evidence(f"left-out error, {claim}", claim, _rms(errors), floor, _rms(null), spread, "of spread")
-        )
-    there, back = (figure.probability for figure in evidence)
+        name = f"left-out error, {claim}"
+        evidence.append(Evidence(name, claim, _rms(errors), floor, _rms(null), spread, "of spread", _REACH))
+        holds.append(min(evidence[-1].probability, 0.5 if _contradicted(case, a, b) else 1.0))
+    there, back = holds
     decision, confidence = _four_ways(there, back)
     one, two, findings = _paired_charts(probes[0], probes[1], case.method)
     transformation, trial = None, None
@@ -119,6 +132,15 @@ def _four_ways(there: float, back: float) -> tuple[Decision, float]:
     }
     best = max(outcomes, key=lambda decision: outcomes[decision])
     return (best if outcomes[best] >= _SURE else Decision.UNDECIDED), float(outcomes[best])
+
+
+def _contradicted(case: Case, source: int, target: int) -> bool:
+    """Whether the source lacks what the target has, however little its error shows it.
+
+    A direction that moves the target little, or a fold of a narrow strip, hardly adds to an error.
+    """
+    fewer = case.ranks[source].rank < case.ranks[target].rank
+    return fewer or (case.folds[source].any and not case.folds[target].any)
 
 
 def _rms(errors: Array) -> float:
@@ -157,6 +179,23 @@ def _held_out(one: Chart, two: Chart, rows: Array, forward: bool, case: Case) ->
 
 
 def _why_not(case: Case, there: float, back: float) -> list[Finding]:
+    for source, target, holds in ((0, 1, there), (1, 0, back)):
+        if holds != 0.5 or not _contradicted(case, source, target):
+            continue
+        names = ("first", "second")
+        a, b = (case.ranks[k].rank for k in (source, target))
+        what = (
+            f"carries {b} input directions, the {names[source]} {a}" if a < b else "does not fold where that one does"
+        )
+        return [
+            Finding(
+                "little lost",
+                f"predicting the {names[target]} network from the {names[source]} leaves little error, and yet the "
+                f"{names[target]} {what}: what is lost hardly moves it",
+                "choose the neurons that carry it (Probe.select), so that its loss shows",
+                Severity.DECISIVE,
+            )
+        ]
     if max(there, back) >= 0.1:
         return [
             Finding(
@@ -200,37 +239,80 @@ def by_isometry(case: Case) -> Judgement:
     unlike = _unlike(case)
     if unlike:
         return Judgement(Decision.UNDECIDED, 0.5, (), (*findings, unlike), None, charts)
-    spare = case.rng.permutation(len(case.pairs)) if len(case.pairs) >= _SPARE else np.arange(len(case.pairs))
-    fitted = case.pairs[np.sort(spare[: 2 * len(spare) // 3])] if len(case.pairs) >= _SPARE else case.pairs
-    held = case.pairs[np.sort(spare[2 * len(spare) // 3 :])] if len(case.pairs) >= _SPARE else case.pairs[:0]
+    own = [floors.own_figures(probe, case.method, case.rng) for probe in case.probes]
+    pairs, held = _spare(case)
+    check = _checked(charts, pairs, own)
+    fitted = pairs if check is None else pairs[np.isin(pairs[:, 0], charts[0].rows[check.pairs[check.kept, 0]])]
     matched = match(*charts, anchors=fitted if len(fitted) else None, seed=int(case.rng.integers(2**31)))
     findings += diagnosis.of_match(matched)
     transformation = Transformation.from_match(matched)
     figures = floors.isometry_figures(matched)
-    halves = [
-        floors.half_figures(probe, case.method, max(len(fitted), probe.dimension + 2), case.rng)
-        for probe in case.probes
-    ]
-    evidence = _isometry_evidence(matched, figures, halves, case.rng)
-    trial = None
+    spectrum = _spectrum(*charts, own, figures.spectrum, "isometric")
+    shape = _shape_evidence(matched, figures, own, case.rng)
+    trial, anchored = None, []
+    if check is not None:
+        anchored.append(_anchor_evidence(check, own))
+        findings += diagnosis.of_anchors(check, charts, anchored[-1])
     if len(held):
         trial = _spare_anchors(transformation, first, second, held)
-        evidence.append(_trial_evidence(trial, transformation, case.rng))
-    probability = min(figure.probability for figure in evidence)
+        anchored.append(_trial_evidence(trial, transformation, case.rng))
+    evidence = (spectrum, *shape, *anchored)
     folded = _folded(case)
     if folded:
         findings.append(folded)
-        return Judgement(Decision.UNDECIDED, 0.5, tuple(evidence), tuple(findings), None, charts, matched, trial)
-    if probability >= _SURE:
-        decision, confidence = Decision.EQUIVALENT, probability
+        return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
+    decision, confidence = _isometric(spectrum, shape, anchored)
+    if decision is Decision.EQUIVALENT:
         findings += diagnosis.ambiguity(matched)
-    elif probability <= 1 - _SURE:
-        decision, confidence, transformation = Decision.INEQUIVALENT, 1 - probability, None
-        findings.append(_not_isometric(evidence, figures))
     else:
-        decision, confidence, transformation = Decision.UNDECIDED, max(probability, 1 - probability), None
-        findings.append(_cannot_tell(evidence))
-    return Judgement(decision, confidence, tuple(evidence), tuple(findings), transformation, charts, matched, trial)
+        transformation = None
+        findings.append(
+            _not_isometric(
+                spectrum, (spectrum, *shape), figures, scaled=any(f.name == "scale mismatch" for f in findings)
+            )
+            if decision is Decision.INEQUIVALENT
+            else _cannot_tell(evidence)
+        )
+    return Judgement(decision, confidence, evidence, tuple(findings), transformation, charts, matched, trial)
+
+
+def _isometric(spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence]) -> tuple[Decision, float]:
+    """Equivalent where everything speaks for it; inequivalent where the manifolds themselves differ.
+
+    A match that tears while the spectra agree, or cannot be measured, may be a match that was not found; and where
+    anchors contradict one another they may be what tears it. Neither shows that the networks differ.
+    """
+    probability = min(figure.probability for figure in (spectrum, *shape, *anchored))
+    if probability >= _SURE:
+        return Decision.EQUIVALENT, probability
+    against = spectrum.probability
+    if spectrum.separable and against < _SURE and all(figure.probability > 1 - _SURE for figure in anchored):
+        against = min(against, *(figure.probability for figure in shape))
+    if against <= 1 - _SURE:
+        return Decision.INEQUIVALENT, 1 - against
+    # nothing is likely enough to be said, however sure single figures are
+    return Decision.UNDECIDED, float(np.clip(max(probability, 1 - against), 0.5, _SURE))
+
+
+def _spare(case: Case) -> tuple[Array, Array]:
+    """Correspondences to match by, and, where there are enough, some to try the transformation on."""
+    k = len(case.pairs)
+    if k < _SPARE:
+        return case.pairs, case.pairs[:0]
+    order = case.rng.permutation(k)
+    return case.pairs[np.sort(order[: 2 * k // 3])], case.pairs[np.sort(order[2 * k // 3 :])]
+
+
+def _checked(charts: tuple[Chart, Chart], pairs: Array, own: list[IsometryFigures]) -> AnchorCheck | None:
+    rows = anchor_rows(*charts, pairs)
+    if not enough_to_check(len(rows), charts[0].dimension):
+        return None
+    return check_anchors(*charts, rows, limit=float(np.sqrt(_functions(own))))
+
+
+def _functions(own: list[IsometryFigures]) -> float:
+    """How far eigenfunctions of two whole samples are apart at equal inputs: noise falls with the square root of n."""
+    return max(_LEAST_APART, *(figures.functions / np.sqrt(2) for figures in own))
 
 
 def _unlike(case: Case) -> Finding | None:
@@ -260,26 +342,25 @@ def _folded(case: Case) -> Finding | None:
     )
 
 
-def _isometry_evidence(
-    matched: Match, figures: IsometryFigures, halves: list[IsometryFigures], rng: np.random.Generator
+def _shape_evidence(
+    matched: Match, figures: IsometryFigures, own: list[IsometryFigures], rng: np.random.Generator
 ) -> list[Evidence]:
-    claim = "isometric"
-    strain_floor = max(float(np.median(half.strain)) for half in halves)
-    uncovered_floor = max(*(half.uncovered for half in halves), 1 / len(matched.first.rows))
-    evidence = [
-        _spectrum(matched.first, matched.second, halves, figures.spectrum, claim),
+    strain_floor = max(_LEAST_STRAIN, *(floors.torn(each.strain) for each in own))
+    uncovered_floor = max(*(each.uncovered for each in own), 1 / len(matched.first.rows))
+    return [
         Evidence(
             "strain of the match",
-            claim,
-            float(np.median(figures.strain)),
+            "isometric",
+            floors.torn(figures.strain),
             strain_floor,
             max(floors.unrelated_strain(matched.first, rng), floors.unrelated_strain(matched.second, rng)),
-            log_spread(figures.strain, rng),
+            log_spread(np.minimum(figures.strain, 1), rng),
             "of edge length",
+            _STRAIN_REACH,
         ),
         Evidence(
             "samples outside the other's support",
-            claim,
+            "isometric",
             max(figures.uncovered, uncovered_floor / 2),
             uncovered_floor,
             1.0,
@@ -287,47 +368,43 @@ def _isometry_evidence(
             "of samples",
         ),
     ]
-    if len(figures.anchors) >= matched.first.dimension + 2:
-        null = floors.unrelated_anchors(matched.second, matched.anchors)
-        floor = max(_rms(half.anchors) for half in halves)
-        evidence.append(
-            Evidence(
-                "distance of anchors from their images",
-                claim,
-                _rms(figures.anchors),
-                max(floor, 1e-6),
-                null,
-                log_spread(figures.anchors, rng),
-                "of the manifold's size",
-            )
-        )
-    return evidence
+
+
+def _anchor_evidence(check: AnchorCheck, own: list[IsometryFigures]) -> Evidence:
+    apart = check.apart[check.kept]
+    return Evidence(
+        "distance of anchors from their partners",
+        "isometric",
+        _rms(apart),
+        _functions(own),
+        1.0,
+        float(1 / np.sqrt(2 * len(apart))),
+        "of unrelated samples'",
+    )
 
 
 def _spectral_evidence(one: Chart, two: Chart, probes: tuple[Probe, ...], case: Case, claim: str) -> Evidence:
-    halves = [floors.half_figures(probe, case.method, probe.dimension + 2, case.rng) for probe in probes]
+    own = [floors.own_figures(probe, case.method, case.rng) for probe in probes]
     e = min(floors.COMPARED, len(one.eigenvalues), len(two.eigenvalues))
-    return _spectrum(one, two, halves, floors.log_eigenvalues(one)[:e] - floors.log_eigenvalues(two)[:e], claim)
+    return _spectrum(one, two, own, floors.log_eigenvalues(one)[:e] - floors.log_eigenvalues(two)[:e], claim)
 
 
-def _spectrum(one: Chart, two: Chart, halves: list[IsometryFigures], difference: Array, claim: str) -> Evidence:
-    floor = _spectral_floor(one, two, halves)
+def _spectrum(one: Chart, two: Chart, own: list[IsometryFigures], difference: Array, claim: str) -> Evidence:
+    floor = _spectral_floor(one, two, own)
     # a root mean square of e noisy differences is itself known to one part in √(2e)
     spread = float(np.sqrt(1 / (2 * len(difference)) + 1 / (4 * len(difference))))
     null = floors.unrelated_spectrum(one, two)
     return Evidence("difference of spectra", claim, _rms(difference), float(max(floor, 1e-3)), null, spread, "of ln λ")
 
 
-def _spectral_floor(one: Chart, two: Chart, halves: list[IsometryFigures]) -> float:
+def _spectral_floor(one: Chart, two: Chart, own: list[IsometryFigures]) -> float:
     """Noise of a difference of ln λ, from resampling each; and its bias, from how unlike thinning moves the two.
 
     What thinning the sample does to both networks alike cancels in the difference.
     """
-    e = min(len(one.eigenvalues), len(two.eigenvalues), *(len(half.levels) for half in halves))
-    moved = [
-        half.levels[:e] - floors.log_eigenvalues(whole)[:e] for whole, half in zip((one, two), halves, strict=True)
-    ]
-    noise = max(_rms(half.spectrum) for half in halves)
+    e = min(len(one.eigenvalues), len(two.eigenvalues), *(len(each.levels) for each in own))
+    moved = [each.levels[:e] - floors.log_eigenvalues(whole)[:e] for whole, each in zip((one, two), own, strict=True)]
+    noise = max(_rms(each.spectrum) for each in own)
     return float(np.hypot(noise, _rms(moved[0] - moved[1])))
 
 
@@ -352,8 +429,11 @@ def _trial_evidence(trial: Trial, transformation: Transformation, rng: np.random
     )
 
 
-def _not_isometric(evidence: list[Evidence], figures: IsometryFigures) -> Finding:
-    worst = min(evidence, key=lambda figure: figure.probability)
+def _not_isometric(
+    spectrum: Evidence, evidence: tuple[Evidence, ...], figures: IsometryFigures, *, scaled: bool
+) -> Finding:
+    # in other units all lengths differ, and what else is said of the match is hollow
+    worst = spectrum if scaled else min(evidence, key=lambda figure: figure.probability)
     if worst.name.startswith("samples outside"):
         return Finding(
             "partial overlap",
@@ -364,14 +444,14 @@ def _not_isometric(evidence: list[Evidence], figures: IsometryFigures) -> Findin
     return Finding(
         "not isometric",
         f"no map carries the neighbourhoods of one onto those of the other: {worst.name} is {worst.value:.2g}, where "
-        f"halves of one network show {worst.floor:.2g}",
+        f"one network against itself shows {worst.floor:.2g}",
         "if both saw the same manifold of inputs, check that neighbourhoods mean the same; with the same inputs and "
         "ids a map that is no isometry would be found too",
         Severity.DECISIVE,
     )
 
 
-def _cannot_tell(evidence: list[Evidence]) -> Finding:
+def _cannot_tell(evidence: tuple[Evidence, ...]) -> Finding:
     worst = min(evidence, key=lambda figure: figure.probability)
     where = f"between its noise floor {worst.floor:.2g} and its null {worst.null:.2g}"
     if not worst.separable:
