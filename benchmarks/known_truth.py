@@ -1,6 +1,6 @@
 """Figures on worlds whose truth is known: spectra, eigenfunctions, and the error of the transformation.
 
-``python benchmarks/known_truth.py [--seeds 5] [--first-seed 100]`` prints the table of the README.
+``python benchmarks/known_truth.py [--seeds 5] [--first-seed 100] [--more-neurons 0]`` prints the table of the README.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import sametask as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-from worlds import WORLDS, World, block_correlation, pair, relative_error
+from worlds import NEURONS, WORLDS, World, block_correlation, pair, relative_error
 
 
 def main() -> None:
@@ -23,13 +23,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=100)
     parser.add_argument("--samples", type=int, default=2000)
+    parser.add_argument("--more-neurons", type=int, default=0, help="than the 2d + 1 of each network")
     options = parser.parse_args()
     print(f"{'world':10} {'eigenvalues':>13} {'functions':>9} {'forward':>15} {'backward':>15} {'cond':>5} {'s':>5}")
     print(f"{'':10} {'worst error':>13} {'worst':>9} {'median worst':>15} {'median worst':>15} {'worst':>5}")
     for name, world in WORLDS.items():
         spectral, correlation, forward, backward, condition, seconds = [], [], [], [], [], []
         for seed in range(options.first_seed, options.first_seed + options.seeds):
-            drawn = pair(name, options.samples, seed)
+            drawn = pair(name, options.samples, seed, neurons=NEURONS[name] + options.more_neurons)
             start = time.perf_counter()
             charts = [st.chart(probe) for probe in (drawn.first, drawn.second)]
             matched = st.match(charts[0], charts[1], anchors=drawn.anchors)
