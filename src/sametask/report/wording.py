@@ -32,7 +32,7 @@ _ENDS = {
         "the typical distance between neighbouring levels, by which unrelated spectra differ",
     ),
     "strain of the match": (
-        "one half of each network's samples placed on the other half by their activations, and no less than 1 %",
+        "one half of each network's samples placed on the other half by their activations, and no less than 5 %",
         "each step between neighbours held against an unrelated one",
     ),
     "samples outside the other's support": (

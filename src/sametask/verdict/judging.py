@@ -32,7 +32,7 @@ _SPARE = 15
 _REACH = 4.0
 """Errors beyond this multiple of what a network shows of itself are not noise."""
 _LEAST_ERROR = 3e-3
-_LEAST_STRAIN = 0.01
+_LEAST_STRAIN = 0.05
 _LEAST_APART = 0.05
 """Of no account, even where data without noise would show less."""
 _STRAIN_REACH = 2.5
