@@ -1,6 +1,6 @@
 """Figures on worlds whose truth is known: spectra, eigenfunctions, and the error of the transformation.
 
-``python benchmarks/known_truth.py [--seeds 5] [--first-seed 100] [--more-neurons 0]`` prints the table of the README.
+``python benchmarks/known_truth.py [--seeds 5] [--first-seed 100] [--more-neurons 0]`` prints a table.
 """
 
 from __future__ import annotations
