@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.special import erf
 
 import sametask as st
+
+_PLEAT_WIDTH = 0.3
 
 
 @dataclass(frozen=True)
 class RandomNetwork:
-    """A random smooth map R^D → R^m (one hidden tanh layer beside a linear one) with its exact Jacobian."""
+    """A random smooth map R^D → R^m (one hidden tanh layer beside a linear one) with its exact Jacobian.
+
+    With a ``pleat`` below 1 the first input is first replaced by one whose derivative falls from 1 to ``pleat`` at 0:
+    there the network nearly folds.
+    """
 
     inner: np.ndarray
     shift: np.ndarray
     outer: np.ndarray
     linear: np.ndarray
+    pleat: float = 1.0
 
     @staticmethod
     def draw(inputs: int, outputs: int, seed: int, width: int = 24, strength: float = 1.0) -> RandomNetwork:
@@ -30,12 +38,19 @@ class RandomNetwork:
         )
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
+        x = self._pleated(x)
         return np.tanh(x @ self.inner + self.shift) @ self.outer + x @ self.linear
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:
         """(n, m, D)."""
-        slope = 1 - np.tanh(x @ self.inner + self.shift) ** 2
-        return np.einsum("dw,nw,wm->nmd", self.inner, slope, self.outer) + self.linear.T
+        slope = 1 - np.tanh(self._pleated(x) @ self.inner + self.shift) ** 2
+        jacobian = np.einsum("dw,nw,wm->nmd", self.inner, slope, self.outer) + self.linear.T
+        jacobian[:, :, 0] *= (1 - (1 - self.pleat) * np.exp(-np.square(x[:, 0] / _PLEAT_WIDTH)))[:, None]
+        return jacobian
+
+    def _pleated(self, x: np.ndarray) -> np.ndarray:
+        lost = (1 - self.pleat) * _PLEAT_WIDTH * np.sqrt(np.pi) / 2 * erf(x[:, 0] / _PLEAT_WIDTH)
+        return np.concatenate([x[:, :1] - lost[:, None], x[:, 1:]], 1)
 
 
 @dataclass(frozen=True)
@@ -47,7 +62,7 @@ class World:
         ambient: D.
         sample: ``sample(rng, n)`` → (n, D).
         tangents: ``tangents(x)`` → (n, D, d).
-        eigenvalues: exact leading Laplace–Beltrami (Neumann) eigenvalues, without 0.
+        eigenvalues: exact leading Laplace–Beltrami (Neumann) eigenvalues, without 0; empty where not known.
         functions: ``functions(x)`` → (n, e), exact eigenfunctions in the order of the blocks.
         blocks: columns of ``functions`` that belong together.
     """
@@ -56,14 +71,22 @@ class World:
     ambient: int
     sample: Callable[[np.random.Generator, int], np.ndarray]
     tangents: Callable[[np.ndarray], np.ndarray]
-    eigenvalues: np.ndarray
-    functions: Callable[[np.ndarray], np.ndarray]
-    blocks: tuple[tuple[int, ...], ...]
+    eigenvalues: np.ndarray = field(default_factory=lambda: np.empty(0))
+    functions: Callable[[np.ndarray], np.ndarray] = lambda x: np.empty((len(x), 0))
+    blocks: tuple[tuple[int, ...], ...] = ()
 
     def probe(self, network: RandomNetwork, x: np.ndarray, **options) -> st.Probe:
         """The network seen at x with exact Jacobians along the world's tangents."""
         jacobians = np.einsum("nmk,nkd->nmd", network.jacobian(x), self.tangents(x))
         return st.Probe.from_jacobians(network(x), jacobians, inputs=x, **options)
+
+    def bursts(
+        self, network: RandomNetwork, x: np.ndarray, rng: np.random.Generator, size: int, scale: float, **options
+    ) -> st.Probe:
+        """The network seen at x with ``size`` perturbed inputs around each."""
+        moved = scale * np.einsum("nDd,nbd->nbD", self.tangents(x), rng.normal(size=(len(x), size, self.dimension)))
+        values = network((x[:, None] + moved).reshape(-1, self.ambient)).reshape(len(x), size, -1)
+        return st.Probe.from_bursts(network(x), values, scale, self.dimension, inputs=x, **options)
 
 
 def box(*sides: float) -> World:
@@ -130,38 +153,105 @@ def sphere() -> World:
     return World(2, 3, sample, tangents, np.array([2.0, 2, 2, 6, 6]), functions, ((0, 1, 2), (3, 4, 5, 6, 7)))
 
 
+def _part_of(whole: World, inside: Callable[[np.ndarray], np.ndarray]) -> World:
+    """A flat world with pieces cut out."""
+
+    def sample(rng: np.random.Generator, n: int) -> np.ndarray:
+        x = whole.sample(rng, 8 * n)
+        return x[inside(x)][:n]
+
+    return World(whole.dimension, whole.ambient, sample, whole.tangents)
+
+
+def l_shape() -> World:
+    """A rectangle 1.6 × 1 without its upper right quarter."""
+    return _part_of(box(1.6, 1.0), lambda x: (x[:, 0] < 0.8) | (x[:, 1] < 0.5))
+
+
+def annulus() -> World:
+    """A ring of radii 0.3 and 0.8 around (0.8, 0.8)."""
+    return _part_of(box(1.6, 1.6), lambda x: np.abs(np.linalg.norm(x - 0.8, axis=1) - 0.55) < 0.25)
+
+
+def torus() -> World:
+    """The flat torus: two angles, in R⁴."""
+
+    def sample(rng: np.random.Generator, n: int) -> np.ndarray:
+        angle = rng.uniform(0, 2 * np.pi, (n, 2))
+        return np.concatenate([np.cos(angle), np.sin(angle)], 1)
+
+    def tangents(x: np.ndarray) -> np.ndarray:
+        along = np.zeros((len(x), 4, 2))
+        along[:, 0, 0], along[:, 2, 0] = -x[:, 2], x[:, 0]
+        along[:, 1, 1], along[:, 3, 1] = -x[:, 3], x[:, 1]
+        return along
+
+    return World(2, 4, sample, tangents)
+
+
 WORLDS = {"interval": box(1.0), "rectangle": box(1.6, 1.0), "circle": circle(), "sphere": sphere()}
-NEURONS = {"interval": 3, "rectangle": 5, "circle": 3, "sphere": 5}
+SHAPES = {"L-shape": l_shape(), "annulus": annulus(), "torus": torus(), "box": box(1.5, 1.2, 1.0)}
+"""Worlds whose spectra are not written down."""
+
+NEURONS = {name: 2 * world.dimension + 1 for name, world in (WORLDS | SHAPES).items()}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two networks on one world, each at its own samples but for a few anchors, and unseen test points."""
+    """Two networks on one world, each at its own samples but for a few anchors, and unseen test points.
+
+    Attributes:
+        networks: the two.
+        unseen: test inputs.
+    """
 
     first: st.Probe
     second: st.Probe
     anchors: np.ndarray
-    unseen_first: np.ndarray
-    unseen_second: np.ndarray
+    networks: tuple[RandomNetwork, RandomNetwork]
+    unseen: np.ndarray
+
+    @property
+    def unseen_first(self) -> np.ndarray:
+        return self.networks[0](self.unseen)
+
+    @property
+    def unseen_second(self) -> np.ndarray:
+        return self.networks[1](self.unseen)
 
 
-def pair(name: str, n: int, seed: int, *, anchors: int = 6, neurons: int | None = None, strength: float = 1.0) -> Pair:
-    """Two random networks on a world; samples are independent except for the first ``anchors`` rows."""
-    world = WORLDS[name]
+def pair(
+    name: str,
+    n: int,
+    seed: int,
+    *,
+    anchors: int = 6,
+    neurons: int | None = None,
+    strength: float = 1.0,
+    pleat: float = 1.0,
+    burst: tuple[int, float] | None = None,
+) -> Pair:
+    """Two random networks on a world; samples are independent except for the first ``anchors`` rows.
+
+    ``burst`` (size, scale) replaces exact Jacobians.
+    """
+    world = (WORLDS | SHAPES)[name]
     m = NEURONS[name] if neurons is None else neurons
     x1 = world.sample(np.random.default_rng([seed, 1]), n)
     x2 = world.sample(np.random.default_rng([seed, 2]), n)
     x2[:anchors] = x1[:anchors]
-    f1, f2 = (RandomNetwork.draw(world.ambient, m, 1000 * seed + k, strength=strength) for k in (1, 2))
+    networks = tuple(
+        replace(RandomNetwork.draw(world.ambient, m, 1000 * seed + k, strength=strength), pleat=pleat) for k in (1, 2)
+    )
+    probes = [
+        world.probe(network, x, name=label)
+        if burst is None
+        else world.bursts(network, x, np.random.default_rng([seed, 4 + k]), *burst, name=label)
+        for k, (network, x, label) in enumerate(zip(networks, (x1, x2), ("first", "second"), strict=True))
+    ]
     unseen = world.sample(np.random.default_rng([seed, 3]), 1000)
     rows = np.arange(anchors)
-    return Pair(
-        world.probe(f1, x1, name="first"),
-        world.probe(f2, x2, name="second"),
-        np.stack([rows, rows], 1),
-        f1(unseen),
-        f2(unseen),
-    )
+    return Pair(probes[0], probes[1], np.stack([rows, rows], 1), (networks[0], networks[1]), unseen)
 
 
 def relative_error(predicted: np.ndarray, true: np.ndarray) -> float:

@@ -17,10 +17,9 @@ from sametask.charts.chart import Chart
 from sametask.matching.isometric import Images
 from sametask.matching.match import Match
 from sametask.numerics.local_metric import LocalMetric
-from sametask.numerics.manifold import Projection, SampledManifold, blended_pieces
+from sametask.numerics.manifold import AROUND, Projection, SampledManifold, combine
 from sametask.numerics.neighbours import NeighbourGraph
 
-_AROUND = 8
 _VERSION = 1
 
 
@@ -78,20 +77,11 @@ class OneWay:
         reduced, left = self.source.project(activations)
         sample, offset, missing = self.source.locate(reduced)
         missing = np.hypot(missing, left)
-        near = self.source.around(sample, offset, _AROUND)
-        value, spread = np.zeros((len(sample), self.values.shape[1])), np.zeros(len(sample))
-        block = max(1, (1 << 22) // (near.shape[1] * self.values.shape[1] * (self.source.dimension + 1)))
-        for start in range(0, len(sample), block):
-            rows = slice(start, start + block)
-            value[rows], spread[rows] = self._blend(near[rows], sample[rows], offset[rows])
-        uncertainty = np.sqrt(np.square(self.error[sample]) + np.square(self.deviation[sample]) + np.square(spread))
+        value = self.source.evaluate(sample, offset, (self.values, self.slopes))
+        uncertainty = np.hypot(self.error[sample], self.deviation[sample])
         close = np.linalg.norm(offset, axis=1) <= self.radius[sample]
         inside = close & (missing <= self.thickness[sample]) & self.covered[sample]
         return Estimate(value, uncertainty, inside)
-
-    def _blend(self, near: Array, sample: Array, offset: Array) -> tuple[Array, Array]:
-        steps = np.stack([self.source.seen_from(i, sample, offset)[0] for i in near.T], axis=1)
-        return blended_pieces(near, steps, self.values, self.slopes)
 
 
 @dataclass(frozen=True)
@@ -256,20 +246,8 @@ def _through(source: Chart, target: Chart, images: Images) -> OneWay:
     """A one-way map from places on the target's manifold."""
     manifold = target.manifold
     pieces = target.probe.pieces
-    values = manifold.evaluate(images.sample, images.offset, pieces)
-    # derivatives of the smooth interpolation across half a spacing: second-order accurate, unlike the nearest frame
-    half = 0.5 * target.graph.spacing()
-    slopes = np.stack(
-        [
-            (
-                manifold.evaluate(images.sample, images.offset + half * images.differential[:, :, k], pieces)
-                - manifold.evaluate(images.sample, images.offset - half * images.differential[:, :, k], pieces)
-            )
-            / (2 * half)
-            for k in range(source.dimension)
-        ],
-        axis=1,
-    )
+    values, slopes = manifold.expand(images.sample, images.offset, pieces)
+    slopes = np.matmul(np.swapaxes(images.differential, 1, 2), slopes)
     deviation = images.deviation * np.sqrt(np.square(slopes).sum(axis=(1, 2)))
     reach = _radius(target.graph, target.dimension)
     covered = np.linalg.norm(images.offset, axis=1) <= reach[images.sample]
@@ -303,13 +281,13 @@ def left_out_error(
     between samples.
     """
     n = graph.size
-    near = graph.index[:, :_AROUND]
+    near = graph.index[:, :AROUND]
     error = np.empty(n)
     block = max(1, (1 << 22) // (near.shape[1] * values.shape[1] * (manifold.dimension + 1)))
     for start in range(0, n, block):
         own = np.arange(start, min(start + block, n))
-        steps = np.stack([manifold.displacement(i, own)[0] for i in near[own].T], axis=1)
-        predicted, _ = blended_pieces(near[own], steps, values, slopes)
+        steps, turns = manifold.steps_to(near[own], own, np.zeros((len(own), manifold.dimension)))
+        predicted, _ = combine(near[own], steps, turns, values, slopes)
         error[own] = np.linalg.norm(predicted - values[own], axis=1)
     return np.sqrt(np.mean(np.square(error[np.concatenate([np.arange(n)[:, None], near], axis=1)]), axis=1))
 

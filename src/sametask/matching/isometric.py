@@ -24,6 +24,9 @@ _ANCHOR_STIFFNESS = 30.0
 """Weight of an anchor against that of a typical edge: about that of all the edges of its sample. The map yields to an
 anchor that contradicts the rest, and the strain around it shows that."""
 
+_LEAST_STRAIN = 0.05
+"""An edge strained by less is not distrusted."""
+
 _DRAWS = 8
 """Random draws behind the positional uncertainty."""
 
@@ -228,10 +231,13 @@ def _fit_rotations(n: int, edges: Edges, between: Array, transport: Array) -> Ar
 
 
 def _trust(edges: Edges, residual: Array) -> Array:
-    """Weights between 0 and 1 that keep edges far more strained than most from spoiling the rest (Cauchy)."""
+    """Weights between 0 and 1 that keep edges far more strained than most from spoiling the rest (Cauchy).
+
+    Strains that are small in themselves keep theirs: where most edges are all but exact, those across the widest gaps
+    are not, and without them the pieces would drift apart.
+    """
     relative = edges.weight * np.square(residual).sum(axis=1)
-    typical = np.median(relative)
-    return 1 / (1 + relative / max(9 * float(typical), np.finfo(float).tiny))
+    return 1 / (1 + relative / np.square(max(3 * float(np.sqrt(np.median(relative))), _LEAST_STRAIN)))
 
 
 def _sum_by(index: Array, values: Array, n: int) -> Array:

@@ -15,11 +15,14 @@ from scipy.spatial import KDTree
 from sklearn.utils.extmath import randomized_svd
 
 from sametask._types import Array, Float, Int
+from sametask.numerics.hermite import hermite_weights
 from sametask.numerics.local_metric import LocalMetric
+from sametask.numerics.normal import NormalCoordinates
 from sametask.numerics.procrustes import orthogonal
 
 _BLOCK = 1 << 22
-_PIECES = 8
+AROUND = 10
+"""Samples that a place is interpolated between."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +103,28 @@ class SampledManifold:
         overlap = np.matmul(frames[a], np.swapaxes(frames[b], 1, 2))
         return orthogonal(overlap * gains[b][:, None, :] / gains[a][:, :, None])
 
+    @cached_property
+    def normal(self) -> NormalCoordinates:
+        """Normal coordinates around each sample."""
+        near, count = self.neighbours, 4 + 4 * self.dimension
+        if near is None:
+            near = self.tree.query(self.activations, min(count + 1, len(self.activations)))[1]
+        return NormalCoordinates.fit(self.activations, self.metric, near.reshape(len(self.activations), -1), count + 1)
+
     def displacement(
         self, a: Int[Array, " p"], b: Int[Array, " p"]
     ) -> tuple[Float[Array, "p d"], Float[Array, "p d d"]]:
         """The intrinsic step from sample a to sample b in a's frame, averaged over both ends, and Θ_ab."""
-        theta = self.transport(a, b)
+        frames, gains = self.metric.frames, self.metric.gains
         change = self.activations[b] - self.activations[a]
-        return 0.5 * (self.step(a, change) + np.einsum("pde,pe->pd", theta, self.step(b, change))), theta
+        overlap = np.matmul(frames[a], np.swapaxes(frames[b], 1, 2))
+        ratio = gains[b][:, None, :] / gains[a][:, :, None]
+        out, slope_out = self.normal(a, self.step(a, change))
+        home, slope_home = self.normal(b, -self.step(b, change))
+        theta = orthogonal(np.matmul(slope_out, overlap * ratio))
+        back = orthogonal(np.matmul(slope_home, np.swapaxes(overlap / ratio, 1, 2)))
+        theta = orthogonal(theta + np.swapaxes(back, 1, 2))
+        return 0.5 * (out - np.matmul(theta, home[:, :, None])[:, :, 0]), theta
 
     def seen_from(
         self, c: Int[Array, " p"], a: Int[Array, " p"], offset: Float[Array, "p d"]
@@ -121,21 +139,40 @@ class SampledManifold:
         offset: Float[Array, "p d"],
         pieces: tuple[Float[Array, "n w"], Float[Array, "n d w"]] | None = None,
     ) -> Float[Array, "p w"]:
-        """Activations at places: first-order Taylor pieces of the samples around, blended (second order in spacing).
+        """Activations at places, by cubics through the samples around (third order in the spacing).
 
         Args:
             a, offset: the places.
             pieces: values at the samples and their derivatives along the frames; default the manifold's own.
         """
+        return self.expand(a, offset, pieces, derivative=False)[0]
+
+    def expand(
+        self,
+        a: Int[Array, " p"],
+        offset: Float[Array, "p d"],
+        pieces: tuple[Float[Array, "n w"], Float[Array, "n d w"]] | None = None,
+        *,
+        derivative: bool = True,
+    ) -> tuple[Float[Array, "p w"], Float[Array, "p d w"]]:
+        """As :meth:`evaluate`, and the derivative there along a's frame (empty unless asked for)."""
         values, slopes = pieces or (self.activations, self.metric.gains[:, :, None] * self.metric.frames)
-        result = np.empty((len(a), values.shape[1]))
-        step = max(1, _BLOCK // (values.shape[1] * (self.dimension + 1) * 4))
-        for start in range(0, len(a), step):
-            rows = slice(start, start + step)
-            near = self.around(a[rows], offset[rows], _PIECES)
-            offsets = np.stack([self.seen_from(c, a[rows], offset[rows])[0] for c in near.T], axis=1)
-            result[rows] = blended_pieces(near, offsets, values, slopes)[0]
-        return result
+        d, width = self.dimension, values.shape[1]
+        result = np.empty((len(a), width))
+        slope = np.empty((len(a), d if derivative else 0, width))
+        block = max(1, _BLOCK // (max(width, 8 * d) * (d + 1) * 2 * AROUND))
+        for start in range(0, len(a), block):
+            rows = slice(start, start + block)
+            near = self.around(a[rows], offset[rows], AROUND)
+            steps, turns = self.steps_to(near, a[rows], offset[rows])
+            result[rows], slope[rows] = combine(near, steps, turns, values, slopes, derivative=derivative)
+        return result, slope
+
+    def steps_to(self, near: Int[Array, "p q"], a: Array, offset: Array) -> tuple[Array, Array]:
+        """Steps from places to the samples ``near`` them, in a's frame, and the transports from those samples to it."""
+        steps, turns = self.displacement(np.repeat(a, near.shape[1]), near.ravel())
+        shape = (*near.shape, self.dimension)
+        return steps.reshape(shape) - offset[:, None], turns.reshape(*shape, self.dimension)
 
     def around(self, a: Int[Array, " p"], offset: Float[Array, "p d"], count: int) -> Int[Array, "p q"]:
         """About ``count`` samples around each place (a, offset), a itself among them."""
@@ -239,32 +276,23 @@ class SampledManifold:
         return sample, offset, rotation
 
 
-def blended_pieces(
-    near: Int[Array, "p q"], steps: Float[Array, "p q d"], values: Float[Array, "n w"], slopes: Float[Array, "n d w"]
-) -> tuple[Float[Array, "p w"], Float[Array, " p"]]:
-    """First-order pieces of the samples ``near`` at ``steps`` from them, blended; and how far they disagree."""
-    weights = blend(steps)
-    value = np.zeros((len(near), values.shape[1]))
-    for column, c in enumerate(near.T):
-        value += weights[:, column, None] * _piece(c, steps[:, column], values, slopes)
-    spread = np.zeros(len(near))
-    for column, c in enumerate(near.T):
-        missed = _piece(c, steps[:, column], values, slopes) - value
-        spread += weights[:, column] * np.square(missed).sum(axis=1)
-    return value, np.sqrt(spread)
-
-
-def _piece(c: Array, steps: Array, values: Array, slopes: Array) -> Array:
-    return values[c] + np.einsum("pd,pdw->pw", steps, slopes[c])
-
-
-def blend(offsets: Float[Array, "p q d"]) -> Float[Array, "p q"]:
-    """Weights of the pieces at ``q`` offsets: a smooth partition of unity that vanishes at the farthest piece.
-
-    A piece that sits at the place itself takes all the weight, so that samples map to themselves.
-    """
-    squared = np.square(offsets).sum(axis=2)
-    reach = squared.max(axis=1, keepdims=True) * (1 + 1e-6) + np.finfo(float).tiny
-    share = squared / reach
-    weights = np.square(1 - share) / (share + 1e-10)
-    return weights / weights.sum(axis=1, keepdims=True)
+def combine(
+    near: Int[Array, "p q"],
+    steps: Float[Array, "p q d"],
+    turns: Float[Array, "p q d d"],
+    values: Float[Array, "n w"],
+    slopes: Float[Array, "n d w"],
+    *,
+    derivative: bool = False,
+) -> tuple[Float[Array, "p w"], Float[Array, "p d w"]]:
+    """Value and derivative at places, from samples ``near`` at ``steps`` from them whose frames come with ``turns``."""
+    p, q, d = steps.shape
+    of_values, of_slopes, d_values, d_slopes = hermite_weights(steps)
+    of_slopes = np.matmul(of_slopes[:, :, None], turns)[:, :, 0]
+    there, along = values[near], slopes[near]
+    value = np.matmul(of_values[:, None], there)[:, 0]
+    value += np.matmul(of_slopes.reshape(p, 1, q * d), along.reshape(p, q * d, -1))[:, 0]
+    if not derivative:
+        return value, np.empty((p, 0, value.shape[1]))
+    d_slopes = np.matmul(d_slopes[:, :, :, None], turns[:, None])[:, :, :, 0]
+    return value, np.matmul(d_values, there) + np.matmul(d_slopes.reshape(p, d, q * d), along.reshape(p, q * d, -1))

@@ -1,0 +1,69 @@
+"""Moving least squares on values and derivatives: a cubic through the samples around a place.
+
+Local polynomials fitted to values alone need many samples; a network's local metric gives derivatives too. A cubic fitted to
+both is fourth-order accurate in the spacing, from few samples, and its weights depend on the places alone: one set of
+them serves any function.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sametask._types import Array, Float
+
+_RIDGE = 1e-9
+_SINGULAR = 1e-9
+"""How near a sample all weight falls to it, in squared shares of the reach."""
+
+
+def hermite_weights(
+    steps: Float[Array, "p q d"], *, degree: int = 3, slope_weight: float = 1.0
+) -> tuple[Float[Array, "p q"], Float[Array, "p q d"], Float[Array, "p d q"], Float[Array, "p d q d"]]:
+    """Weights that turn values and derivatives at ``steps`` from a place into the value and derivative there.
+
+    Returns:
+        Weights of values and of derivatives in the value; the same in the derivative, its direction before the sample.
+    """
+    p, q, d = steps.shape
+    squared = np.square(steps).sum(axis=2)
+    reach = np.sqrt(squared.max(axis=1) * (1 + 1e-6)) + np.finfo(float).tiny
+    scaled = steps / reach[:, None, None]
+    share = squared / np.square(reach)[:, None]
+    weight = np.square(1 - share) / (share + _SINGULAR)
+    weight /= weight.max(axis=1, keepdims=True)
+    values, slopes = _monomials(scaled, degree)
+    terms = values.shape[-1]
+    design = np.concatenate([values, slopes.reshape(p, q * d, terms)], axis=1)
+    rows = np.concatenate([weight, np.repeat(slope_weight * weight, d, axis=1)], axis=1)
+    weighted = np.swapaxes(design * rows[:, :, None], 1, 2)
+    moment = np.matmul(weighted, design)
+    diagonal = np.einsum("pii->pi", moment)
+    diagonal += _RIDGE * diagonal.max(axis=1, keepdims=True)
+    solved = np.linalg.solve(moment, weighted)[:, : d + 1]
+    of_values, of_slopes = solved[:, :, :q], solved[:, :, q:].reshape(p, d + 1, q, d) * reach[:, None, None, None]
+    return of_values[:, 0], of_slopes[:, 0], of_values[:, 1:] / reach[:, None, None], of_slopes[:, 1:] / reach[:, None, None, None]
+
+
+def _monomials(x: Array, degree: int) -> tuple[Array, Array]:
+    """Monomials of up to ``degree`` (p, q, terms), the constant and the coordinates first, and their derivatives
+    (p, q, d, terms)."""
+    d = x.shape[2]
+    powers = [(0,) * d, *(tuple(int(a == b) for b in range(d)) for a in range(d))]
+    powers += [power for total in range(2, degree + 1) for power in _powers(d, total)]
+    exponents = np.array(powers)
+    table = np.stack([np.ones_like(x)] + [x**k for k in range(1, degree + 1)])  # (degree + 1, p, q, d)
+    values = np.ones((*x.shape[:2], len(powers)))
+    slopes = np.ones((*x.shape[:2], d, len(powers)))
+    for a in range(d):
+        factor = np.moveaxis(table[exponents[:, a], :, :, a], 0, -1)
+        values *= factor
+        lowered = exponents[:, a] * np.moveaxis(table[np.maximum(exponents[:, a] - 1, 0), :, :, a], 0, -1)
+        for b in range(d):
+            slopes[:, :, b] *= lowered if a == b else factor
+    return values, slopes
+
+
+def _powers(d: int, total: int) -> list[tuple[int, ...]]:
+    if d == 1:
+        return [(total,)]
+    return [(k, *rest) for k in range(total, -1, -1) for rest in _powers(d - 1, total - k)]
