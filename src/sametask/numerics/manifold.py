@@ -154,7 +154,7 @@ class SampledManifold:
         pieces: tuple[Float[Array, "n w"], Float[Array, "n d w"]] | None = None,
         *,
         derivative: bool = True,
-    ) -> tuple[Float[Array, "p w"], Float[Array, "p d w"]]:
+    ) -> tuple[Float[Array, "p w"], Float[Array, "p e w"]]:
         """As :meth:`evaluate`, and the derivative there along a's frame (empty unless asked for)."""
         values, slopes = pieces or (self.activations, self.metric.gains[:, :, None] * self.metric.frames)
         d, width = self.dimension, values.shape[1]
@@ -284,7 +284,7 @@ def combine(
     slopes: Float[Array, "n d w"],
     *,
     derivative: bool = False,
-) -> tuple[Float[Array, "p w"], Float[Array, "p d w"]]:
+) -> tuple[Float[Array, "p w"], Float[Array, "p e w"]]:
     """Value and derivative at places, from samples ``near`` at ``steps`` from them whose frames come with ``turns``."""
     p, q, d = steps.shape
     of_values, of_slopes, d_values, d_slopes = hermite_weights(steps)
