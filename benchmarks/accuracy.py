@@ -84,7 +84,9 @@ def main() -> None:
         print(_line(row, results, memory), flush=True)
         if row.pleat < 1:
             away, flagged, told = (max(r[k]) if k == "away" else r[k] for r in [_gather(results)] for k in _PLEATED)
-            print(f"{'':30} away from the pleat {away:.3%} worst; flagged there {flagged:.0%}; {told} of {len(seeds)} say so")
+            print(
+                f"{'':30} away from the pleat {away:.3%} worst; flagged there {flagged:.0%}; {told} of {len(seeds)} say so"
+            )
 
 
 _PLEATED = ("away", "flagged", "told")
@@ -113,7 +115,9 @@ def _line(row: Row, results: list[dict[str, Any]], memory: float) -> str:
 
 def _measure(row: Row, seeds: range, more: int) -> tuple[list[dict[str, Any]], float]:
     results = [
-        _one(row, pair(row.world, row.samples, seed, neurons=NEURONS[row.world] + more, pleat=row.pleat, burst=row.burst))
+        _one(
+            row, pair(row.world, row.samples, seed, neurons=NEURONS[row.world] + more, pleat=row.pleat, burst=row.burst)
+        )
         for seed in seeds
     ]
     return results, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

@@ -12,7 +12,16 @@ from assertions import raises_one_line
 from sametask.matching import isometric, spectral
 from worlds import NEURONS, WORLDS, RandomNetwork, box, circle, pair, relative_error
 
-_SIZES = {"interval": 600, "rectangle": 700, "circle": 600, "sphere": 1500}
+_SIZES = {
+    "interval": 600,
+    "rectangle": 700,
+    "circle": 600,
+    "sphere": 1500,
+    "L-shape": 700,
+    "annulus": 1000,
+    "torus": 2000,
+    "box": 2000,
+}
 _SEED = 21
 
 

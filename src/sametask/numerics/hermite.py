@@ -41,7 +41,12 @@ def hermite_weights(
     diagonal += _RIDGE * diagonal.max(axis=1, keepdims=True)
     solved = np.linalg.solve(moment, weighted)[:, : d + 1]
     of_values, of_slopes = solved[:, :, :q], solved[:, :, q:].reshape(p, d + 1, q, d) * reach[:, None, None, None]
-    return of_values[:, 0], of_slopes[:, 0], of_values[:, 1:] / reach[:, None, None], of_slopes[:, 1:] / reach[:, None, None, None]
+    return (
+        of_values[:, 0],
+        of_slopes[:, 0],
+        of_values[:, 1:] / reach[:, None, None],
+        of_slopes[:, 1:] / reach[:, None, None, None],
+    )
 
 
 def _monomials(x: Array, degree: int) -> tuple[Array, Array]:

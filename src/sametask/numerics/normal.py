@@ -43,7 +43,7 @@ class NormalCoordinates:
         """Normal coordinates u around samples ``i``, and their differential ∂u/∂z."""
         z = tangential
         length = np.linalg.norm(z, axis=1)
-        near = np.minimum(1, self.radius[i] / np.maximum(length, np.finfo(float).tiny))[:, None, None]
+        near = (self.radius[i] / np.maximum(length, self.radius[i]))[:, None, None]
         once = near * np.matmul(self.quadratic[i], z[:, None, :, None])[..., 0]
         twice = np.matmul(self.cubic[i], z[:, None, None, :, None])[..., 0]
         twice = near**2 * np.matmul(twice, z[:, None, :, None])[..., 0]
