@@ -44,7 +44,7 @@ class Estimate:
 class OneWay:
     """A map from one network's activation manifold to another network's activations.
 
-    At each sample of the source the value and its derivative are known: first-order Taylor pieces, blended smoothly.
+    At each sample of the source the value and its derivative are known; cubics through the samples around lie between.
 
     Attributes:
         source: the manifold mapped from.
@@ -73,7 +73,7 @@ class OneWay:
         return self.source.activations.shape[1] if projection is None else len(projection.centre)
 
     def __call__(self, activations: Float[Array, "p m"]) -> Estimate:
-        """Locate on the source, blend the pieces around."""
+        """Locate on the source, interpolate between the samples around."""
         reduced, left = self.source.project(activations)
         sample, offset, missing = self.source.locate(reduced)
         missing = np.hypot(missing, left)

@@ -76,10 +76,10 @@ class NormalCoordinates:
 
 
 def _fit_metric(z: Array, overlap: Array, present: Array) -> tuple[Array, Array, Array]:
-    """Derivatives (n, d, d, d) and (n, d, d, d, d) of the metric at the origin of tangential coordinates, and the reach.
+    """The metric's first and second derivatives at the origin of tangential coordinates, and the reach of the fit.
 
-    The derivatives' indices come first, the metric's last. The inverse metric is what is fitted: it is bounded where
-    tangent planes turn away, and the metric is not.
+    (n, d, d, d) and (n, d, d, d, d): directions come first, the metric's indices last. The inverse metric is what is
+    fitted: it is bounded where tangent planes turn away, and the metric is not.
     """
     n, k, d = z.shape
     inverse = np.matmul(overlap, np.swapaxes(overlap, 2, 3)) - np.eye(d)
@@ -119,4 +119,4 @@ def _geodesics(linear: Array, second: Array) -> tuple[Array, Array]:
     change -= np.einsum("nakl,nlbc->nkabc", linear, christoffel)
     cubic = (change + np.einsum("nkal,nlbc->nkabc", christoffel, christoffel)) / 6
     turns = [(0, 1, *(2 + p for p in order)) for order in itertools.permutations(range(3))]
-    return 0.5 * christoffel, sum(np.transpose(cubic, turn) for turn in turns) / len(turns)
+    return 0.5 * christoffel, np.mean([np.transpose(cubic, turn) for turn in turns], axis=0)

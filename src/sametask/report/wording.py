@@ -182,7 +182,7 @@ def method(verdict: Verdict) -> list[str]:
         told.append(
             f"The charts were aligned in blocks of eigenfunctions from {start}, the alignment grown block by block "
             "(ZoomOut: Melzi et al. 2019), and refined so that neighbourhoods are carried as rigidly as they can be. "
-            "The transformation blends the first-order pieces that the match gives at each sample."
+            "The transformation interpolates the values and derivatives that the match gives at each sample."
         )
     elif any(figure.name.startswith("left-out error") for figure in verdict.evidence):
         told.append(
