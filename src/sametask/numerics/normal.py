@@ -92,7 +92,17 @@ def _fit_metric(z: Array, overlap: Array, present: Array) -> tuple[Array, Array,
     weighted = np.swapaxes(design * weight[:, :, None], 1, 2)
     moment = np.matmul(weighted, design)
     moment += _RIDGE * np.maximum(weight.sum(axis=1), 1)[:, None, None] * np.eye(design.shape[2])
-    fitted = np.linalg.solve(moment, np.matmul(weighted, inverse.reshape(n, k, d * d))).reshape(n, -1, d, d)
+    wanted = np.matmul(weighted, inverse.reshape(n, k, d * d))
+    fitted = np.linalg.solve(moment, wanted)
+    # noise of the metric shrinks the derivatives: by the ratio of the variance left over to that of the coefficients
+    left = np.square(inverse.reshape(n, k, d * d) - np.matmul(design, fitted)).mean(axis=2)
+    spare = np.maximum(weight.sum(axis=1) * (1 - min(design.shape[2] / k, 0.9)), np.finfo(float).tiny)
+    noise = np.median((weight * left).sum(axis=1) / spare)
+    signal = np.median(np.square(fitted).mean(axis=(1, 2)))
+    if signal > 0:
+        moment += min(noise / signal, 1e6) * np.eye(design.shape[2])
+        fitted = np.linalg.solve(moment, wanted)
+    fitted = fitted.reshape(n, -1, d, d)
     first = fitted[:, :d] / radius[:, None, None, None]
     second = np.empty((n, d, d, d, d))
     for term, (a, b) in enumerate(zip(rows, columns, strict=True)):
