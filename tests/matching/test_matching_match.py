@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 import sametask as st
 from assertions import raises_one_line
 from sametask.matching import isometric, spectral
+from sametask.numerics.neighbours import NeighbourGraph
 from worlds import NEURONS, WORLDS, RandomNetwork, box, circle, pair, relative_error
 
 _SIZES = {
@@ -79,6 +83,30 @@ def test_anchors_are_respected(world):
         match.second.probe.activations[match.anchors[:, 1]],
     )
     assert relative_error(images, wanted) < 0.02
+
+
+def test_a_gap_wider_than_the_nearest_neighbours_reach_is_bridged():
+    """Seed 602: in the first sample all eight nearest of both ends of a gap lie on their own side."""
+    both = pair("interval", 500, 602)
+    chart = st.chart(both.first)
+    edges = isometric.graph_edges(chart.manifold, chart.graph, 8)
+    nearest = isometric.graph_edges(chart.manifold, nearest_only(chart.graph, 8), 8)
+    assert pieces(nearest) == 2
+    assert pieces(edges) == 1
+    match = st.match(chart, st.chart(both.second), anchors=both.anchors)
+    assert relative_error(said(match, match.forward), truth(match, 602)) < 1e-3
+
+
+def nearest_only(graph: NeighbourGraph, count: int) -> NeighbourGraph:
+    """The graph without all but the ``count`` nearest neighbours."""
+    squared = graph.squared.copy()
+    squared[:, count:] = np.inf
+    return replace(graph, squared=squared)
+
+
+def pieces(edges: isometric.Edges) -> int:
+    n = int(edges.i.max()) + 1
+    return connected_components(coo_array((np.ones(len(edges.i)), (edges.i, edges.j)), shape=(n, n)))[0]
 
 
 @cache

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import cg, splu
 
 from sametask._types import Array, Float, Int
@@ -70,11 +71,20 @@ class Edges:
 
 
 def graph_edges(manifold: SampledManifold, graph: NeighbourGraph, neighbours: int) -> Edges:
-    """Edges to the nearest neighbours, each in both directions, weighted by the inverse square of their length."""
+    """Edges to the nearest neighbours, each in both directions, weighted by the inverse square of their length.
+
+    Where the nearest leave pieces apart that more distant neighbours join, those join them: on a curve all the nearest
+    may lie on one side of a gap.
+    """
     n = graph.size
-    index, present = graph.index[:, :neighbours], graph.present[:, :neighbours]
-    i = np.repeat(np.arange(n), present.sum(axis=1))
-    j = index[present]
+    near = graph.present.copy()
+    near[:, neighbours:] = False
+    everyone = np.broadcast_to(np.arange(n)[:, None], near.shape)
+    links = sp.coo_array((np.ones(int(near.sum())), (everyone[near], graph.index[near])), shape=(n, n))
+    pieces, piece = connected_components(links, directed=False)
+    if pieces > 1:
+        near |= graph.present & (piece[:, None] != piece[graph.index])
+    i, j = everyone[near], graph.index[near]
     pairs = np.unique(np.concatenate([i * n + j, j * n + i]))
     i, j = pairs // n, pairs % n
     step, transport = manifold.displacement(i, j)
