@@ -28,6 +28,12 @@ anchor that contradicts the rest, and the strain around it shows that."""
 _LEAST_STRAIN = 0.05
 """An edge strained by less is not distrusted."""
 
+_TORN = 0.2
+"""A sample strained by more is placed anew from its neighbours."""
+
+_REPAIRS = 2
+"""Rounds of that at most."""
+
 _DRAWS = 8
 """Random draws behind the positional uncertainty."""
 
@@ -121,6 +127,7 @@ def refine(
     rotation = _fit_rotations(n, edges, between, transport)
     scale = float(np.median(edges.length))
     violations: list[float] = []
+    repairs = 0
     while True:
         turned = np.einsum("pde,pe->pd", rotation[edges.i], edges.step)
         trust = _trust(edges, between - turned)
@@ -142,7 +149,13 @@ def refine(
         still = np.sqrt(np.mean(np.square(move).sum(axis=1))) < tolerance * scale
         idle = len(violations) > 6 and violations[-1] > 0.98 * violations[-5]
         if still or idle or len(violations) >= iterations:
-            break
+            bad = _strain(edges, between - turned, n) > _TORN
+            if repairs == _REPAIRS or not bad.any() or bad.mean() > 0.1:
+                break
+            repairs += 1
+            violations.clear()
+            _regrow(second, edges, bad, sample, offset, rotation)
+            between, transport = _image_steps(second, edges, sample, offset)
     deviation = _deviation(system, np.sqrt(relative * trust), edges, solve, n)
     wanted = second.displacement(sample[anchors[:, 0]], anchors[:, 1])[0] - offset[anchors[:, 0]]
     missed = np.linalg.norm(wanted, axis=1)
@@ -193,19 +206,42 @@ def mend(
         torn = np.bincount(edges.i, violation > 0.25, minlength=n) / count
         strain = _strain(edges, between - turned, n)
         bad = torn > 0.5
-        donors = ~bad[edges.j] & bad[edges.i]
-        if not donors.any():
+        if not len(_place_anew(target, edges, bad, torn, sample, offset, differential)):
             break
-        order = np.lexsort((torn[edges.j[donors]], edges.i[donors]))
-        chosen = np.flatnonzero(donors)[order]
-        chosen = chosen[np.unique(edges.i[chosen], return_index=True)[1]]
-        i, j = edges.i[chosen], edges.j[chosen]
-        # the step from j to i in j's frame
-        back = -np.einsum("ped,pe->pd", edges.transport[chosen], edges.step[chosen])
-        place = offset[j] + np.einsum("pde,pe->pd", differential[j], back)
-        sample[i], offset[i], turn = target.reanchor(sample[j], place)
-        differential[i] = turn @ differential[j] @ np.swapaxes(edges.transport[chosen], 1, 2)
     return sample, offset, differential, strain
+
+
+def _regrow(target: SampledManifold, edges: Edges, bad: Array, sample: Array, offset: Array, rotation: Array) -> None:
+    """Place regions that are torn from the rest anew, from their rims inwards.
+
+    A few samples that the first guess turned over hold one another: their edges to the rest have lost all trust.
+    """
+    left = bad.copy()
+    strain = np.zeros(len(bad))
+    while left.any():
+        moved = _place_anew(target, edges, left, strain, sample, offset, rotation)
+        if not len(moved):
+            return
+        left[moved] = False
+
+
+def _place_anew(
+    target: SampledManifold, edges: Edges, bad: Array, torn: Array, sample: Array, offset: Array, differential: Array
+) -> Array:
+    """Put ``bad`` places, in place, where the least ``torn`` of their good neighbours wants them; which were moved."""
+    donors = np.flatnonzero(~bad[edges.j] & bad[edges.i])
+    order = np.lexsort((torn[edges.j[donors]], edges.i[donors]))
+    chosen = donors[order]
+    chosen = chosen[np.unique(edges.i[chosen], return_index=True)[1]]
+    if not len(chosen):
+        return chosen
+    i, j = edges.i[chosen], edges.j[chosen]
+    # the step from j to i in j's frame
+    back = -np.einsum("ped,pe->pd", edges.transport[chosen], edges.step[chosen])
+    place = offset[j] + np.einsum("pde,pe->pd", differential[j], back)
+    sample[i], offset[i], turn = target.reanchor(sample[j], place)
+    differential[i] = turn @ differential[j] @ np.swapaxes(edges.transport[chosen], 1, 2)
+    return i
 
 
 def _image_steps(second: SampledManifold, edges: Edges, sample: Array, offset: Array) -> tuple[Array, Array]:
