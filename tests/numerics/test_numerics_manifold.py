@@ -79,11 +79,11 @@ def test_displacement_is_better_than_third_order_and_the_tangent_plane_second(d)
 
 
 @pytest.mark.parametrize("d", [2, 3])
-def test_transport_along_displacements_is_third_order_and_the_polar_factor_first(d) -> None:
+def test_transport_along_displacements_is_better_than_second_order_and_the_polar_factor_first(d) -> None:
     errors = displacement_errors(d)
     spacings = [1 / k for k in DIVISIONS[d]]
     assert 0.7 < slope(spacings, errors["polar factor"]) < 1.5
-    assert slope(spacings, errors["transport"]) > 2.5
+    assert slope(spacings, errors["transport"]) > 2.3
 
 
 def test_displacement_follows_great_circles() -> None:
