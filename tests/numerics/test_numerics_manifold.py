@@ -14,7 +14,6 @@ from sametask.numerics.local_metric import LocalMetric
 from sametask.numerics.manifold import Projection, SampledManifold
 from worlds import RandomNetwork, sphere
 
-SPACINGS = [0.1, 0.05, 0.025, 0.0125]
 NEURONS = {1: 3, 2: 5, 3: 7}
 
 
@@ -38,7 +37,9 @@ def pairs(d: int, k: int) -> tuple[SampledManifold, np.ndarray, np.ndarray, np.n
     """Neighbouring samples of flat R^d as a network shows them, and the true steps in the first one's frame."""
     x = grid(d, k)
     manifold = manifold_of(RandomNetwork.draw(d, NEURONS[d], 3), x)
-    inner = np.flatnonzero((np.abs(x - 0.5) < 0.3).all(axis=1))[:300]
+    inner = np.flatnonzero((np.abs(x - 0.5) < 0.3).all(axis=1))
+    # from all over: the first of them lie to one side, the more so the finer the grid
+    inner = inner[:: max(1, len(inner) // 300)]
     a, b = np.repeat(inner, 3), KDTree(x).query(x[inner], 4)[1][:, 1:].ravel()
     return manifold, a, b, np.einsum("nij,nj->ni", directions(manifold)[a], x[b] - x[a])
 
@@ -70,20 +71,33 @@ def displacement_errors(d: int) -> dict[str, list[float]]:
 
 
 @pytest.mark.parametrize("d", [1, 2, 3])
-def test_displacement_is_better_than_third_order_and_the_tangent_plane_second(d) -> None:
+def test_displacement_is_fourth_order_and_the_tangent_plane_second(d) -> None:
     errors = displacement_errors(d)
     spacings = [1 / k for k in DIVISIONS[d]]
     assert 1.7 < slope(spacings, errors["one tangent plane"]) < 2.3
-    assert slope(spacings, errors["displacement"]) > 3.4
+    assert slope(spacings, errors["displacement"]) > 3.7
     assert errors["displacement"][-1] < 0.02 * errors["one tangent plane"][-1]
 
 
 @pytest.mark.parametrize("d", [2, 3])
-def test_transport_along_displacements_is_better_than_second_order_and_the_polar_factor_first(d) -> None:
+def test_transport_along_displacements_is_third_order_and_the_polar_factor_first(d) -> None:
     errors = displacement_errors(d)
     spacings = [1 / k for k in DIVISIONS[d]]
     assert 0.7 < slope(spacings, errors["polar factor"]) < 1.5
-    assert slope(spacings, errors["transport"]) > 2.3
+    assert slope(spacings, errors["transport"]) > 2.5
+
+
+def test_a_noisy_metric_makes_steps_no_worse_than_tangent_planes() -> None:
+    """What is left of the metric's changes is noise; following it would add to the noise of the gains."""
+    x = grid(2, 40)
+    network, rng = RandomNetwork.draw(2, 5, 3), np.random.default_rng(4)
+    jacobians = network.jacobian(x)
+    noisy = np.matmul(jacobians, np.eye(2) + 0.09 * rng.normal(size=(len(x), 2, 2)))
+    manifold = SampledManifold(network(x), local_metric.from_jacobians(noisy, common_basis=True))
+    a, b = np.repeat(np.arange(len(x)), 3), KDTree(x).query(x, 4)[1][:, 1:].ravel()
+    flat = manifold.step(a, manifold.activations[b] - manifold.activations[a])
+    lengths, true = np.linalg.norm(manifold.displacement(a, b)[0], axis=1), np.linalg.norm(x[b] - x[a], axis=1)
+    assert rms(lengths - true) < rms(np.linalg.norm(flat, axis=1) - true)
 
 
 def test_displacement_follows_great_circles() -> None:

@@ -116,7 +116,7 @@ def refine(
         edges: of the first.
         start: a place on the second manifold for each sample of the first: the first guess.
         anchors: pairs of samples whose image is known.
-        iterations: at most.
+        iterations: at most, at first and after each of the few times that torn regions are placed anew.
         tolerance: relative to the typical edge; stop when images move less.
     """
     n, d = len(first.activations), first.dimension
@@ -149,12 +149,13 @@ def refine(
         still = np.sqrt(np.mean(np.square(move).sum(axis=1))) < tolerance * scale
         idle = len(violations) > 6 and violations[-1] > 0.98 * violations[-5]
         if still or idle or len(violations) >= iterations:
-            bad = _strain(edges, between - turned, n) > _TORN
+            torn = _strain(edges, between - turned, n)
+            bad = torn > _TORN
             if repairs == _REPAIRS or not bad.any() or bad.mean() > 0.1:
                 break
             repairs += 1
             violations.clear()
-            _regrow(second, edges, bad, sample, offset, rotation)
+            _regrow(second, edges, bad, torn, sample, offset, rotation)
             between, transport = _image_steps(second, edges, sample, offset)
     deviation = _deviation(system, np.sqrt(relative * trust), edges, solve, n)
     wanted = second.displacement(sample[anchors[:, 0]], anchors[:, 1])[0] - offset[anchors[:, 0]]
@@ -211,15 +212,16 @@ def mend(
     return sample, offset, differential, strain
 
 
-def _regrow(target: SampledManifold, edges: Edges, bad: Array, sample: Array, offset: Array, rotation: Array) -> None:
+def _regrow(
+    target: SampledManifold, edges: Edges, bad: Array, torn: Array, sample: Array, offset: Array, rotation: Array
+) -> None:
     """Place regions that are torn from the rest anew, from their rims inwards.
 
     A few samples that the first guess turned over hold one another: their edges to the rest have lost all trust.
     """
     left = bad.copy()
-    strain = np.zeros(len(bad))
     while left.any():
-        moved = _place_anew(target, edges, left, strain, sample, offset, rotation)
+        moved = _place_anew(target, edges, left, torn, sample, offset, rotation)
         if not len(moved):
             return
         left[moved] = False

@@ -11,13 +11,14 @@ import numpy as np
 
 from sametask._types import Array, Float
 
+_DEGREE = 3
 _RIDGE = 1e-9
 _SINGULAR = 1e-9
 """How near a sample all weight falls to it, in squared shares of the reach."""
 
 
 def hermite_weights(
-    steps: Float[Array, "p q d"], *, degree: int = 3, slope_weight: float = 1.0
+    steps: Float[Array, "p q d"],
 ) -> tuple[Float[Array, "p q"], Float[Array, "p q d"], Float[Array, "p d q"], Float[Array, "p d q d"]]:
     """Weights that turn values and derivatives at ``steps`` from a place into the value and derivative there.
 
@@ -26,19 +27,23 @@ def hermite_weights(
     """
     p, q, d = steps.shape
     squared = np.square(steps).sum(axis=2)
-    reach = np.sqrt(squared.max(axis=1) * (1 + 1e-6)) + np.finfo(float).tiny
+    reach = np.sqrt(squared.max(axis=1) * (1 + 1e-6))
+    reach[reach == 0] = 1
     scaled = steps / reach[:, None, None]
     share = squared / np.square(reach)[:, None]
     weight = np.square(1 - share) / (share + _SINGULAR)
     weight /= weight.max(axis=1, keepdims=True)
-    values, slopes = _monomials(scaled, degree)
+    values, slopes = _monomials(scaled)
     terms = values.shape[-1]
     design = np.concatenate([values, slopes.reshape(p, q * d, terms)], axis=1)
-    rows = np.concatenate([weight, np.repeat(slope_weight * weight, d, axis=1)], axis=1)
+    rows = np.concatenate([weight, np.repeat(weight, d, axis=1)], axis=1)
     weighted = np.swapaxes(design * rows[:, :, None], 1, 2)
     moment = np.matmul(weighted, design)
     diagonal = np.einsum("pii->pi", moment)
-    diagonal += _RIDGE * diagonal.max(axis=1, keepdims=True)
+    # least of all on what few samples must not lose: the constant, then the slope
+    penalty = np.full(terms, _RIDGE)
+    penalty[0], penalty[1 : d + 1] = 0, 1e-3 * _RIDGE
+    diagonal += penalty * diagonal.max(axis=1, keepdims=True)
     solved = np.linalg.solve(moment, weighted)[:, : d + 1]
     of_values, of_slopes = solved[:, :, :q], solved[:, :, q:].reshape(p, d + 1, q, d) * reach[:, None, None, None]
     return (
@@ -49,14 +54,14 @@ def hermite_weights(
     )
 
 
-def _monomials(x: Array, degree: int) -> tuple[Array, Array]:
-    """Monomials of up to ``degree`` (p, q, terms), the constant and the coordinates first, and their derivatives
+def _monomials(x: Array) -> tuple[Array, Array]:
+    """Monomials of up to ``_DEGREE`` (p, q, terms), the constant and the coordinates first, and their derivatives
     (p, q, d, terms)."""
     d = x.shape[2]
     powers = [(0,) * d, *(tuple(int(a == b) for b in range(d)) for a in range(d))]
-    powers += [power for total in range(2, degree + 1) for power in _powers(d, total)]
+    powers += [power for total in range(2, _DEGREE + 1) for power in _powers(d, total)]
     exponents = np.array(powers)
-    table = np.stack([np.ones_like(x)] + [x**k for k in range(1, degree + 1)])  # (degree + 1, p, q, d)
+    table = np.stack([np.ones_like(x)] + [x**k for k in range(1, _DEGREE + 1)])  # (degree + 1, p, q, d)
     values = np.ones((*x.shape[:2], len(powers)))
     slopes = np.ones((*x.shape[:2], d, len(powers)))
     for a in range(d):

@@ -139,7 +139,7 @@ class SampledManifold:
         offset: Float[Array, "p d"],
         pieces: tuple[Float[Array, "n w"], Float[Array, "n d w"]] | None = None,
     ) -> Float[Array, "p w"]:
-        """Activations at places, by cubics through the samples around (third order in the spacing).
+        """Activations at places, by cubics through the samples around (third order in the spacing and better).
 
         Args:
             a, offset: the places.

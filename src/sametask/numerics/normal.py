@@ -19,6 +19,9 @@ from sametask.numerics.local_metric import LocalMetric
 
 _BLOCK = 1 << 22
 _RIDGE = 1e-6
+_MOST_RIDGE = 1e6
+_SURVEYED = 1000
+"""Samples that the noise of the metric is told from."""
 _MOST = 0.7
 """Largest change of the metric across a step that corrections follow."""
 
@@ -62,57 +65,95 @@ class NormalCoordinates:
         n, d = metric.gains.shape
         quadratic, cubic, radius = np.empty((n, d, d, d)), np.empty((n, d, d, d, d)), np.empty(n)
         near = neighbours[:, :count]
-        block = max(1, _BLOCK // max(1, near.shape[1] * d * activations.shape[1]))
-        for start in range(0, n, block):
-            rows = np.arange(start, min(start + block, n))
+
+        def regression(rows: Array) -> _Regression:
             j = near[rows]
             z = np.matmul(activations[j] - activations[rows, None], np.swapaxes(metric.frames[rows], 1, 2))
             z /= metric.gains[rows, None]
             overlap = np.matmul(metric.frames[rows, None], np.swapaxes(metric.frames[j], 2, 3))
             overlap *= metric.gains[j][:, :, None, :] / metric.gains[rows][:, None, :, None]
-            linear, second, radius[rows] = _fit_metric(z, overlap, j != rows[:, None])
-            quadratic[rows], cubic[rows] = _geodesics(linear, second)
+            return _Regression.of(z, overlap, j != rows[:, None])
+
+        block = max(1, _BLOCK // max(1, near.shape[1] * d * activations.shape[1]))
+        ridge = regression(np.arange(0, n, -(-n // min(_SURVEYED, block)))).noise() if n else _RIDGE
+        for start in range(0, n, block):
+            rows = np.arange(start, min(start + block, n))
+            fit = regression(rows)
+            quadratic[rows], cubic[rows] = _geodesics(*_metric_derivatives(fit.coefficients(ridge), fit.radius))
+            radius[rows] = fit.radius
         return NormalCoordinates(quadratic, cubic, radius)
 
 
-def _fit_metric(z: Array, overlap: Array, present: Array) -> tuple[Array, Array, Array]:
-    """The metric's first and second derivatives at the origin of tangential coordinates, and the reach of the fit.
+@dataclass(frozen=True)
+class _Regression:
+    """Of the inverse metric, less that at the origin, on linear and quadratic monomials of tangential coordinates.
 
-    (n, d, d, d) and (n, d, d, d, d): directions come first, the metric's indices last. The inverse metric is what is
-    fitted: it is bounded where tangent planes turn away, and the metric is not.
+    The inverse is bounded where tangent planes turn away; the metric is not.
+
+    Attributes:
+        inverse: (n, k, d²) at the neighbours.
+        design: (n, k, terms) monomials of z in units of the radius.
+        weighted: (n, terms, k) the same, transposed and weighted.
+        length: (n, k) of z in units of the radius; infinite where there is no neighbour.
+        radius: (n,) reach of the neighbours.
     """
-    n, k, d = z.shape
-    inverse = np.matmul(overlap, np.swapaxes(overlap, 2, 3)) - np.eye(d)
-    length = np.where(present, np.linalg.norm(z, axis=2), 0)
-    radius = np.maximum(length.max(axis=1), np.finfo(float).tiny)
-    scaled = z / radius[:, None, None]
-    weight = np.where(present, np.maximum(1 - np.square(length / radius[:, None]), 1e-2), 0)
-    rows, columns = np.triu_indices(d)
-    design = np.concatenate([scaled, scaled[:, :, rows] * scaled[:, :, columns]], axis=2)
-    weighted = np.swapaxes(design * weight[:, :, None], 1, 2)
-    moment = np.matmul(weighted, design)
-    moment += _RIDGE * np.maximum(weight.sum(axis=1), 1)[:, None, None] * np.eye(design.shape[2])
-    wanted = np.matmul(weighted, inverse.reshape(n, k, d * d))
-    fitted = np.linalg.solve(moment, wanted)
-    # noise of the metric shrinks the derivatives: by the ratio of the variance left over to that of the coefficients
-    left = np.square(inverse.reshape(n, k, d * d) - np.matmul(design, fitted)).mean(axis=2)
-    spare = np.maximum(weight.sum(axis=1) * (1 - min(design.shape[2] / k, 0.9)), np.finfo(float).tiny)
-    noise = np.median((weight * left).sum(axis=1) / spare)
-    signal = np.median(np.square(fitted).mean(axis=(1, 2)))
-    if signal > 0:
-        moment += min(noise / signal, 1e6) * np.eye(design.shape[2])
-        fitted = np.linalg.solve(moment, wanted)
+
+    inverse: Array
+    design: Array
+    weighted: Array
+    length: Array
+    radius: Array
+
+    @staticmethod
+    def of(z: Array, overlap: Array, present: Array) -> _Regression:
+        n, k, d = z.shape
+        inverse = (np.matmul(overlap, np.swapaxes(overlap, 2, 3)) - np.eye(d)).reshape(n, k, d * d)
+        length = np.where(present, np.linalg.norm(z, axis=2), 0)
+        radius = np.maximum(length.max(axis=1), np.finfo(float).tiny)
+        scaled, length = z / radius[:, None, None], length / radius[:, None]
+        weight = np.where(present, np.maximum(1 - np.square(length), 1e-2), 0)
+        rows, columns = np.triu_indices(d)
+        design = np.concatenate([scaled, scaled[:, :, rows] * scaled[:, :, columns]], axis=2)
+        weighted = np.swapaxes(design * weight[:, :, None], 1, 2)
+        return _Regression(inverse, design, weighted, np.where(present, length, np.inf), radius)
+
+    def coefficients(self, ridge: float) -> Array:
+        """(n, terms, d²), shrunk by ``ridge`` in units of the weight of one neighbour."""
+        moment = np.matmul(self.weighted, self.design) + max(ridge, _RIDGE) * np.eye(self.design.shape[2])
+        return np.linalg.solve(moment, np.matmul(self.weighted, self.inverse))
+
+    def noise(self) -> float:
+        """Variance of noise over that of coefficients: the ridge that noise calls for.
+
+        Told at the nearest neighbour: there a polynomial that follows too little errs least, and noise as much as
+        anywhere.
+        """
+        fitted = self.coefficients(_RIDGE)
+        own, nearest = np.arange(len(fitted)), self.length.argmin(axis=1)
+        left = self.inverse[own, nearest] - np.einsum("nt,ntw->nw", self.design[own, nearest], fitted)
+        left = np.where(np.isfinite(self.length[own, nearest])[:, None], left, 0)
+        signal = float(np.median(np.square(fitted).mean(axis=(1, 2))))
+        return min(float(np.median(np.square(left).mean(axis=1))) / signal, _MOST_RIDGE) if signal > 0 else _RIDGE
+
+
+def _metric_derivatives(fitted: Array, radius: Array) -> tuple[Array, Array]:
+    """First and second order of the metric at the origin, from the coefficients of its inverse.
+
+    (n, d, d, d) and (n, d, d, d, d): directions come first, the metric's indices last.
+    """
+    n, _, square = fitted.shape
+    d = round(square**0.5)
     fitted = fitted.reshape(n, -1, d, d)
     first = fitted[:, :d] / radius[:, None, None, None]
     second = np.empty((n, d, d, d, d))
-    for term, (a, b) in enumerate(zip(rows, columns, strict=True)):
+    for term, (a, b) in enumerate(zip(*np.triu_indices(d), strict=True)):
         value = fitted[:, d + term] / np.square(radius)[:, None, None]
         second[:, a, b] = second[:, b, a] = value if a == b else 0.5 * value
     # the inverse metric is 1 + A(z) + B(z, z), so the metric 1 − A(z) − B(z, z) + A(z)²
     product = np.einsum("naij,nbjk->nabik", first, first)
     product = 0.25 * (product + np.swapaxes(product, 1, 2))
     product = product + np.swapaxes(product, 3, 4)
-    return -first, product - second, radius
+    return -first, product - second
 
 
 def _geodesics(linear: Array, second: Array) -> tuple[Array, Array]:
