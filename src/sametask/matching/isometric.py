@@ -29,10 +29,10 @@ _LEAST_STRAIN = 0.05
 """An edge strained by less is not distrusted."""
 
 _TORN = 0.2
-"""A sample strained by more is placed anew from its neighbours."""
+"""An edge strained by more does not hold."""
 
 _REPAIRS = 2
-"""Rounds of that at most."""
+"""Times that regions gone astray are placed anew at most."""
 
 _DRAWS = 8
 """Random draws behind the positional uncertainty."""
@@ -116,7 +116,7 @@ def refine(
         edges: of the first.
         start: a place on the second manifold for each sample of the first: the first guess.
         anchors: pairs of samples whose image is known.
-        iterations: at most, at first and after each of the few times that torn regions are placed anew.
+        iterations: at most, at first and after each of the few times that regions are placed anew.
         tolerance: relative to the typical edge; stop when images move less.
     """
     n, d = len(first.activations), first.dimension
@@ -149,13 +149,12 @@ def refine(
         still = np.sqrt(np.mean(np.square(move).sum(axis=1))) < tolerance * scale
         idle = len(violations) > 6 and violations[-1] > 0.98 * violations[-5]
         if still or idle or len(violations) >= iterations:
-            torn = _strain(edges, between - turned, n)
-            bad = torn > _TORN
-            if repairs == _REPAIRS or not bad.any() or bad.mean() > 0.1:
+            astray = _astray(edges, between - turned, transport, rotation)
+            if repairs == _REPAIRS or not 0 < astray.sum() < n / 2:
                 break
             repairs += 1
             violations.clear()
-            _regrow(second, edges, bad, torn, sample, offset, rotation)
+            _regrow(second, edges, astray, _strain(edges, between - turned, n), sample, offset, rotation)
             between, transport = _image_steps(second, edges, sample, offset)
     deviation = _deviation(system, np.sqrt(relative * trust), edges, solve, n)
     wanted = second.displacement(sample[anchors[:, 0]], anchors[:, 1])[0] - offset[anchors[:, 0]]
@@ -212,12 +211,31 @@ def mend(
     return sample, offset, differential, strain
 
 
+def _astray(edges: Edges, violation: Array, transport: Array, rotation: Array) -> Array:
+    """(n,) whether each sample is cut off from most: no edges that hold, and agree in handedness, lead there.
+
+    Inside a region that is turned over all edges hold, and at its rim some do; it is the handedness that tells.
+    """
+    n = len(rotation)
+    hand = _hand(rotation)
+    agree = hand[edges.i] * hand[edges.j] * _hand(transport) * _hand(edges.transport) > 0
+    holds = agree & (edges.weight * np.square(violation).sum(axis=1) < _TORN**2)
+    i, j = edges.i[holds], edges.j[holds]
+    piece = connected_components(sp.coo_array((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)[1]
+    return piece != np.bincount(piece).argmax()
+
+
+def _hand(matrices: Array) -> Array:
+    """Signs of determinants."""
+    return np.sign(matrices[:, 0, 0] if matrices.shape[1] == 1 else np.linalg.det(matrices))
+
+
 def _regrow(
     target: SampledManifold, edges: Edges, bad: Array, torn: Array, sample: Array, offset: Array, rotation: Array
 ) -> None:
-    """Place regions that are torn from the rest anew, from their rims inwards.
+    """Place regions that went astray anew, from their rims inwards.
 
-    A few samples that the first guess turned over hold one another: their edges to the rest have lost all trust.
+    Samples that the first guess turned over hold one another: their edges to the rest have lost all trust.
     """
     left = bad.copy()
     while left.any():
@@ -261,11 +279,8 @@ def _fit_rotations(n: int, edges: Edges, between: Array, transport: Array) -> Ar
     """
     moment = _sum_by(edges.i, edges.weight[:, None, None] * between[:, :, None] * edges.step[:, None, :], n)
     rotation = orthogonal(moment)
-    if edges.step.shape[1] == 1:
-        relative = transport[:, 0, 0] * edges.transport[:, 0, 0]
-    else:
-        relative = np.linalg.det(transport) * np.linalg.det(edges.transport)
-    hand = np.sign(np.linalg.det(rotation))
+    relative = _hand(transport) * _hand(edges.transport)
+    hand = _hand(rotation)
     for _ in range(50):
         vote = np.bincount(edges.i, hand[edges.j] * relative, minlength=n)
         outvoted = vote * hand < 0
