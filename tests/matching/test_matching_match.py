@@ -109,11 +109,12 @@ def pieces(edges: isometric.Edges) -> int:
     return connected_components(coo_array((np.ones(len(edges.i)), (edges.i, edges.j)), shape=(n, n)))[0]
 
 
-def test_a_clump_that_the_first_guess_turned_over_is_put_right():
-    """Seed 600: ten samples at one side held one another the wrong way round, and 0.7 % was the error of all."""
-    both = pair("rectangle", 2000, 600)
+@pytest.mark.parametrize(("world", "seed"), [("rectangle", 600), ("annulus", 702), ("annulus", 704), ("L-shape", 704)])
+def test_a_clump_that_the_first_guess_turned_over_is_put_right(world, seed):
+    """Ten samples at one side hold one another the wrong way round; left so they make the error 0.5 to 1.7 %."""
+    both = pair(world, 2000, seed)
     match = st.match(st.chart(both.first), st.chart(both.second), anchors=both.anchors)
-    assert relative_error(said(match, match.forward), truth(match, 600)) < 1e-3
+    assert relative_error(said(match, match.forward), truth(match, seed)) < 1e-3
     assert match.forward.strain.max() < 0.2
 
 

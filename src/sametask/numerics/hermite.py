@@ -1,8 +1,8 @@
 """Moving least squares on values and derivatives: a cubic through the samples around a place.
 
 Local polynomials fitted to values alone need many samples; a network's local metric gives derivatives too. A cubic
-fitted to both is fourth-order accurate in the spacing, from few samples, and its weights depend on the places alone:
-one set of them serves any function.
+fitted to both is fourth-order accurate where they are exact, from few samples, and its weights depend on the places
+alone: one set of them serves any function.
 """
 
 from __future__ import annotations
