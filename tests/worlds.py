@@ -54,6 +54,34 @@ class RandomNetwork:
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """A network as it is recorded: with noise on its activations, or all of it in half precision.
+
+    Attributes:
+        network: the clean one.
+        noise: standard deviation of the noise on every activation, drawn anew at every call; Jacobians are exact.
+        rng: where the noise comes from.
+        half: whether activations and Jacobians are rounded to half precision.
+    """
+
+    network: RandomNetwork
+    noise: float
+    rng: np.random.Generator
+    half: bool = False
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        values = self.network(x)
+        return self._rounded(values + self.noise * self.rng.normal(size=values.shape))
+
+    def jacobian(self, x: np.ndarray) -> np.ndarray:
+        """(n, m, D)."""
+        return self._rounded(self.network.jacobian(x))
+
+    def _rounded(self, values: np.ndarray) -> np.ndarray:
+        return values.astype(np.float16) if self.half else values
+
+
+@dataclass(frozen=True)
 class World:
     """A manifold in R^D: how to sample it uniformly, orthonormal tangents, and what is known of its spectrum.
 
@@ -75,13 +103,19 @@ class World:
     functions: Callable[[np.ndarray], np.ndarray] = lambda x: np.empty((len(x), 0))
     blocks: tuple[tuple[int, ...], ...] = ()
 
-    def probe(self, network: RandomNetwork, x: np.ndarray, **options) -> st.Probe:
+    def probe(self, network: RandomNetwork | Recorded, x: np.ndarray, **options) -> st.Probe:
         """The network seen at x with exact Jacobians along the world's tangents."""
         jacobians = np.einsum("nmk,nkd->nmd", network.jacobian(x), self.tangents(x))
         return st.Probe.from_jacobians(network(x), jacobians, inputs=x, **options)
 
     def bursts(
-        self, network: RandomNetwork, x: np.ndarray, rng: np.random.Generator, size: int, scale: float, **options
+        self,
+        network: RandomNetwork | Recorded,
+        x: np.ndarray,
+        rng: np.random.Generator,
+        size: int,
+        scale: float,
+        **options,
     ) -> st.Probe:
         """The network seen at x with ``size`` perturbed inputs around each."""
         moved = scale * np.einsum("nDd,nbd->nbD", self.tangents(x), rng.normal(size=(len(x), size, self.dimension)))
@@ -196,6 +230,10 @@ SHAPES = {"L-shape": l_shape(), "annulus": annulus(), "torus": torus(), "box": b
 NEURONS = {name: 2 * world.dimension + 1 for name, world in (WORLDS | SHAPES).items()}
 
 
+Activations = Callable[[np.ndarray], np.ndarray]
+"""Inputs to activations."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two networks on one world, each at its own samples but for a few anchors, and unseen test points.
@@ -203,13 +241,15 @@ class Pair:
     Attributes:
         networks: the two.
         unseen: test inputs.
+        recorded: the two as the probes saw them: noisy or rounded, where that is asked for.
     """
 
     first: st.Probe
     second: st.Probe
     anchors: np.ndarray
-    networks: tuple[RandomNetwork, RandomNetwork]
+    networks: tuple[Activations, Activations]
     unseen: np.ndarray
+    recorded: tuple[Activations, Activations]
 
     @property
     def unseen_first(self) -> np.ndarray:
@@ -230,28 +270,54 @@ def pair(
     strength: float = 1.0,
     pleat: float = 1.0,
     burst: tuple[int, float] | None = None,
+    noise: float = 0.0,
+    half: bool = False,
 ) -> Pair:
     """Two random networks on a world; samples are independent except for the first ``anchors`` rows.
 
-    ``burst`` (size, scale) replaces exact Jacobians.
+    Args:
+        name: of the world.
+        n: samples of each network.
+        seed: of everything drawn.
+        anchors: samples that both networks saw.
+        neurons: of each network; default 2d + 1.
+        strength: of the networks' nonlinear part.
+        pleat: least derivative of the first input, see :class:`RandomNetwork`.
+        burst: (size, scale) of bursts in place of exact Jacobians.
+        noise: on every activation recorded, as a share of the network's root mean square spread.
+        half: whether activations and Jacobians are recorded in half precision.
     """
     world = (WORLDS | SHAPES)[name]
     m = NEURONS[name] if neurons is None else neurons
     x1 = world.sample(np.random.default_rng([seed, 1]), n)
     x2 = world.sample(np.random.default_rng([seed, 2]), n)
     x2[:anchors] = x1[:anchors]
-    networks = tuple(
+    first, second = (
         replace(RandomNetwork.draw(world.ambient, m, 1000 * seed + k, strength=strength), pleat=pleat) for k in (1, 2)
+    )
+    recorded = (
+        _recorded(first, x1, noise, half, np.random.default_rng([seed, 6])),
+        _recorded(second, x2, noise, half, np.random.default_rng([seed, 7])),
     )
     probes = [
         world.probe(network, x, name=label)
         if burst is None
         else world.bursts(network, x, np.random.default_rng([seed, 4 + k]), *burst, name=label)
-        for k, (network, x, label) in enumerate(zip(networks, (x1, x2), ("first", "second"), strict=True))
+        for k, (network, x, label) in enumerate(zip(recorded, (x1, x2), ("first", "second"), strict=True))
     ]
     unseen = world.sample(np.random.default_rng([seed, 3]), 1000)
     rows = np.arange(anchors)
-    return Pair(probes[0], probes[1], np.stack([rows, rows], 1), (networks[0], networks[1]), unseen)
+    return Pair(probes[0], probes[1], np.stack([rows, rows], 1), (first, second), unseen, recorded)
+
+
+def _recorded(
+    network: RandomNetwork, x: np.ndarray, noise: float, half: bool, rng: np.random.Generator
+) -> RandomNetwork | Recorded:
+    """The network as recorded; itself where nothing is lost."""
+    if not noise and not half:
+        return network
+    values = network(x)
+    return Recorded(network, noise * float(np.sqrt(np.square(values - values.mean(0)).mean())), rng, half)
 
 
 def relative_error(predicted: np.ndarray, true: np.ndarray) -> float:

@@ -112,13 +112,30 @@ def _demo(options: argparse.Namespace) -> int:
     return _conclude(verdict, options)
 
 
+def _relative_scale(given: str) -> float | None:
+    if given == "unknown":
+        return None
+    try:
+        return float(given)
+    except ValueError:
+        raise InputError(f"--relative-scale: {given!r}; give a number above zero, or 'unknown'") from None
+
+
 def _compare(options: argparse.Namespace) -> int:
     _check_places(options)
     second_inputs = options.inputs if options.inputs_b is None else options.inputs_b
     first = _probe_of(options.first, options.inputs, options.layers_a, options, "A", "--inputs")
     second = _probe_of(options.second, second_inputs, options.layers_b, options, "B", "--inputs-b or --inputs")
     method = DiffusionChart(eigenpairs=options.eigenpairs, neighbours=options.neighbours)
-    verdict = compare(first, second, anchors=_anchors(options.anchors), seed=options.seed, method=method)
+    verdict = compare(
+        first,
+        second,
+        anchors=_anchors(options.anchors),
+        anchor_noise=options.anchor_noise,
+        relative_scale=_relative_scale(options.relative_scale),
+        seed=options.seed,
+        method=method,
+    )
     if options.transformation is not None:
         if verdict.transformation is None:
             _say(f"sametask: no transformation to write to {options.transformation}", sys.stderr)
@@ -298,6 +315,15 @@ def _parser() -> argparse.ArgumentParser:
         default="ids",
         metavar="ids|none|PAIRS.npy",
         help="which samples saw the same input: equal ids (equal inputs have equal ids), none, or (k, 2) pairs of rows",
+    )
+    two.add_argument(
+        "--anchor-noise", type=float, metavar="S", help="how far apart inputs were that are taken for the same"
+    )
+    two.add_argument(
+        "--relative-scale",
+        default="1",
+        metavar="X|unknown",
+        help="lengths in B's neighbourhoods for each in A's, where they were told in other units",
     )
     two.add_argument("--transformation", type=Path, metavar="T.npz", help="write the map between the two here")
     two.add_argument("--eigenpairs", type=int, default=DiffusionChart.eigenpairs, help=argparse.SUPPRESS)

@@ -17,7 +17,14 @@ from sametask.verdict.verdict import Verdict, by_weight
 
 
 def compare(
-    first: Probe, second: Probe, *, anchors: Any = "ids", seed: int = 0, method: DiffusionChart | None = None
+    first: Probe,
+    second: Probe,
+    *,
+    anchors: Any = "ids",
+    anchor_noise: float | None = None,
+    relative_scale: float | None = 1.0,
+    seed: int = 0,
+    method: DiffusionChart | None = None,
 ) -> Verdict:
     """Have two networks learned the same thing, and if so, what turns one into the other?
 
@@ -28,6 +35,10 @@ def compare(
         first, second: the two networks, each seen at samples of the same manifold of inputs.
         anchors: which samples saw the same input: ``"ids"`` for rows whose ids agree, an (k, 2) array of pairs of
             rows, or None when nobody knows.
+        anchor_noise: how far apart, per direction and in intrinsic units, inputs were that are taken for the same; None
+            tells it from how well anchors agree.
+        relative_scale: lengths in the second network's neighbourhoods for each in the first's, where they were told in
+            different units; None where nobody knows: then any factor is allowed for.
         seed: of the resampling behind noise floors and nulls.
         method: how to chart.
 
@@ -35,7 +46,8 @@ def compare(
         The verdict.
 
     Raises:
-        InputError: probes are not probes; ids are missing or do not overlap; anchors are not pairs of rows.
+        InputError: probes are not probes; ids are missing or do not overlap; anchors are not pairs of rows; noise or
+            scale are not positive.
 
     Examples:
         >>> import numpy as np, sametask as st
@@ -60,7 +72,7 @@ def compare(
         *diagnosis.of_probe(first, ranks[0], folds[0], "first"),
         *diagnosis.of_probe(second, ranks[1], folds[1], "second"),
     ]
-    case = judging.Case(used, pairs, ranks, folds, method, rng)
+    case = judging.Case(used, pairs, ranks, folds, method, rng, anchor_noise, relative_scale)
     if min(len(first), len(second)) < judging.FEWEST:
         judgement = judging.too_few(case)
     elif len(pairs) >= judging.PAIRED:

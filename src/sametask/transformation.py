@@ -21,6 +21,10 @@ from sametask.numerics.manifold import AROUND, Projection, SampledManifold, comb
 from sametask.numerics.neighbours import NeighbourGraph
 
 _VERSION = 1
+_STRAINED = 0.05
+"""Of less strain nothing is made; see the trust of edges in :mod:`sametask.matching.isometric`."""
+TORN = 0.5
+"""A sample whose neighbourhood is carried with more strain has no place of its own."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class OneWay:
         deviation: (n,) expected error of the values themselves, from the uncertainty of the match.
         radius: (n,) intrinsic distance from each sample within which a place counts as near it.
         thickness: (n,) activation distance from the manifold that curvature between samples explains.
-        covered: (n,) whether the other network was probed near the image of the sample.
+        covered: (n,) whether the other network was probed near the image of the sample, and that is not torn.
     """
 
     source: SampledManifold
@@ -248,9 +252,11 @@ def _through(source: Chart, target: Chart, images: Images) -> OneWay:
     pieces = target.probe.pieces
     values, slopes = manifold.expand(images.sample, images.offset, pieces)
     slopes = np.matmul(np.swapaxes(images.differential, 1, 2), slopes)
-    deviation = images.deviation * np.sqrt(np.square(slopes).sum(axis=(1, 2)))
-    reach = _radius(target.graph, target.dimension)
-    covered = np.linalg.norm(images.offset, axis=1) <= reach[images.sample]
+    reach = _radius(target.graph, target.dimension)[images.sample]
+    # beyond what the match as a whole is off by, a place is off by as much as its neighbours contradict it
+    place = np.hypot(images.deviation, np.where(images.strain > _STRAINED, images.strain * reach, 0))
+    deviation = place * np.sqrt(np.square(slopes).sum(axis=(1, 2)))
+    covered = (np.linalg.norm(images.offset, axis=1) <= reach) & (images.strain <= TORN)
     return _one_way(source, values, slopes, deviation, covered)
 
 

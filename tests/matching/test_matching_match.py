@@ -71,13 +71,18 @@ def test_frames_turn_rigidly(world):
     assert np.abs(np.swapaxes(turn, 1, 2) @ turn - np.eye(d)).max() < 1e-9
 
 
+def missed(match: st.Match, pairs: np.ndarray) -> np.ndarray:
+    """Distances between the images of samples and their partners."""
+    at = match.forward.sample[pairs[:, 0]]
+    step = match.second.manifold.displacement(at, pairs[:, 1])[0]
+    return np.linalg.norm(step - match.forward.offset[pairs[:, 0]], axis=1)
+
+
 @pytest.mark.parametrize("world", NEURONS)
 def test_anchors_are_respected(world):
     match = matched(world)
-    residual = match.forward.anchor_residual
-    assert residual.shape == (6,)
-    # soft anchors: far nearer to their partners than to any other sample
-    assert residual.max() < 0.25 * match.second.graph.spacing()
+    assert match.forward.anchor_residual.shape == (6,)
+    assert missed(match, match.anchors).max() < 0.25 * match.second.graph.spacing()
     images, wanted = (
         said(match, match.forward)[match.anchors[:, 0]],
         match.second.probe.activations[match.anchors[:, 1]],
@@ -127,26 +132,16 @@ def contradicted() -> st.Match:
     return st.match(st.chart(both.first), st.chart(both.second), anchors=anchors)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="edges around the anchor lose their trust and give way: it is satisfied exactly and its residual is least",
-)
-def test_an_anchor_that_contradicts_the_others_shows_in_its_residual():
-    residual = contradicted().forward.anchor_residual
-    assert residual[:2].min() > 8 * np.median(residual)
-
-
-def test_an_anchor_that_contradicts_the_others_shows_in_the_strain_around_it():
+def test_anchors_that_contradict_the_others_are_left_out():
     match = contradicted()
-    strain = match.forward.strain[match.anchors[:, 0]]
-    assert strain[:2].min() > 8 * np.median(strain)
+    assert match.left_out[:, 0].tolist() == [0, 1]
+    assert match.anchors[:, 0].tolist() == list(range(2, 12))
+    assert match.anchor_noise == 0
 
 
 def test_an_anchor_that_contradicts_the_others_does_not_tear_the_map_elsewhere():
     match = contradicted()
-    inputs = match.first.probe.inputs
-    apart = np.linalg.norm(inputs[:, None] - inputs[match.anchors[:2, 0]][None], axis=2).min(axis=1)
-    assert relative_error(said(match, match.forward)[apart > 0.25], truth(match)[apart > 0.25]) < 0.10
+    assert relative_error(said(match, match.forward), truth(match)) < 0.002
 
 
 def test_no_anchors_on_an_interval_leave_its_two_ways_round():
@@ -237,7 +232,7 @@ def test_growing_improves_on_a_start_from_few_eigenfunctions(world):
     first, second = match.first, match.second
     groups = spectral.shared_blocks(first, second)
     size = groups[first.dimension - 1][-1] + 1
-    start = spectral.anchored_start(first, second, match.anchors, groups)[:size, :size]
+    start = spectral.procrustes(first, second, match.anchors, 0, size)
     grown = spectral.grow(first, second, start, groups, anchors=match.anchors)
     assert grown.size > size
     assert np.abs(grown.rotation.T @ grown.rotation - np.eye(grown.size)).max() < 1e-9

@@ -11,7 +11,7 @@ from scipy.spatial import KDTree
 from assertions import rms, slope
 from sametask.numerics import local_metric
 from sametask.numerics.local_metric import LocalMetric
-from sametask.numerics.manifold import Projection, SampledManifold
+from sametask.numerics.manifold import Projection, SampledManifold, combine
 from worlds import RandomNetwork, sphere
 
 NEURONS = {1: 3, 2: 5, 3: 7}
@@ -269,6 +269,35 @@ def test_reanchored_places_are_the_same_places_told_from_nearer() -> None:
     unmoved, same, _ = manifold.reanchor(far, offset, moves=0)
     np.testing.assert_array_equal(unmoved, far)
     np.testing.assert_array_equal(same, offset)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_steps_that_are_kept_change_nothing(d, monkeypatch) -> None:
+    """Where the neighbours are given, steps to them are measured once; without a graph they are measured as asked."""
+    manifold, a, _, _ = pairs(d, {1: 40, 2: 12, 3: 7}[d])
+    near = KDTree(manifold.activations).query(manifold.activations, 12)[1]
+    kept = SampledManifold(manifold.activations, manifold.metric, near)
+    offset = np.random.default_rng(2).normal(size=(len(a), d)) * 0.5 * np.abs(kept.spokes[0]).mean()
+    sample, place, rotation = kept.reanchor(a, offset, moves=1)
+    step, seen, turn = offset.copy(), a.copy(), np.broadcast_to(np.eye(d), (len(a), d, d)).copy()
+    for c in near[a, 1:11].T:
+        other, theta = kept.seen_from(c, a, offset)
+        nearer = np.square(other).sum(axis=1) < np.square(step).sum(axis=1) * (1 - 1e-9)
+        step[nearer], seen[nearer], turn[nearer] = other[nearer], c[nearer], theta[nearer]
+    assert 0.05 < np.mean(seen != a) < 0.95
+    np.testing.assert_array_equal(sample, seen)
+    np.testing.assert_allclose(place, step, atol=1e-12)
+    np.testing.assert_allclose(rotation, turn, atol=1e-12)
+    values, slopes = kept.expand(a, offset)
+    gains = manifold.metric.gains[:, :, None] * manifold.metric.frames
+    steps, turns = kept.steps_to(near[a, :11], a, offset)
+    expected = combine(near[a, :11], steps, turns, manifold.activations, gains, derivative=True)
+    np.testing.assert_allclose(values, expected[0], atol=1e-10)
+    np.testing.assert_allclose(slopes, expected[1], atol=1e-8)
+    whole = kept.displacement(a, near[a, 1])
+    monkeypatch.setattr("sametask.numerics.manifold._CACHED", 2000)  # a few pairs at a time
+    for part, one in zip(kept.displacement(a, near[a, 1]), whole, strict=True):
+        np.testing.assert_allclose(part, one, atol=1e-12)
 
 
 def test_around_has_the_sample_itself_among_them() -> None:

@@ -27,6 +27,14 @@ def test_agrees_with_the_singular_value_decomposition(d) -> None:
     np.testing.assert_allclose(orthogonal(matrices), reference(matrices), atol=1e-11)
 
 
+def test_agrees_with_it_for_many_and_for_nearly_singular_matrices() -> None:
+    matrices = random(5000, 3, 4)
+    left, right = reference(random(5000, 3, 5)), reference(random(5000, 3, 6))
+    gains = np.stack([np.ones(5000), 10.0 ** -np.linspace(0, 4, 5000), 10.0 ** -np.linspace(0, 9, 5000)], axis=1)
+    for matrix, accuracy in ((matrices, 1e-11), (left * gains[:, None] @ right, 1e-6)):
+        np.testing.assert_allclose(orthogonal(matrix), reference(matrix), atol=accuracy)
+
+
 @pytest.mark.parametrize("d", [1, 2, 3])
 def test_result_is_orthogonal_and_as_near_as_can_be_even_where_it_is_not_unique(d) -> None:
     matrices = random(200, d)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -32,7 +33,8 @@ class Chart:
     """An intrinsic picture of the manifold a network was probed on.
 
     Attributes:
-        probe: the samples charted: the largest connected piece of the probe's.
+        probe: the samples charted: the largest connected piece of the probe's, their local metric rid of noise.
+        measured: the same samples with the metric as it was measured.
         rows: (n,) their rows in the probe given.
         eigenvalues: (e,) Laplace–Beltrami eigenvalues in inverse squared intrinsic units, ascending, without the
             trivial 0: the manifold's fingerprint.
@@ -46,6 +48,7 @@ class Chart:
     """
 
     probe: Probe
+    measured: Probe
     rows: Int[Array, " n"]
     eigenvalues: Float[Array, " e"]
     functions: Float[Array, "n e"]
@@ -65,6 +68,11 @@ class Chart:
         """Intrinsic dimension of the local metric charted."""
         return self.probe.dimension
 
+    @property
+    def noisy(self) -> bool:
+        """Whether the local metric had noise to be rid of."""
+        return self.measured is not self.probe
+
     @cached_property
     def kernel_dimension(self) -> float:
         """Intrinsic dimension by the growth of the kernel sum with its bandwidth."""
@@ -73,11 +81,33 @@ class Chart:
     @cached_property
     def manifold(self) -> SampledManifold:
         """The activation manifold with the neighbours of the graph, so that no shortcut is ever taken on it."""
-        near = np.concatenate([np.arange(len(self.rows))[:, None], self.graph.index[:, :_AROUND]], axis=1)
-        plain = self.probe.manifold
-        manifold = SampledManifold(plain.activations, plain.metric, near, plain.projection)
-        manifold.__dict__["tree"] = plain.tree  # the same points
-        return manifold
+        return _on_graph(self.probe, self.graph)
+
+    def part(self, rows: Int[Array, " p"]) -> tuple[SampledManifold, NeighbourGraph]:
+        """The manifold and its neighbour graph as some of the samples alone would show them."""
+        probe = self.measured.take(rows)
+        graph = _graph(probe, self.options)
+        if self.noisy:
+            probe, graph = _rid_of_noise(probe, graph, self.options)
+        return _on_graph(probe, graph), graph
+
+    def rescale(self, factor: float) -> Chart:
+        """The chart in intrinsic units ``factor`` times smaller: lengths are ``factor`` times as many."""
+        square, probe = factor**2, self.probe.rescale(factor)
+        bandwidth = self.options.bandwidth
+        options = dataclasses.replace(self.options, bandwidth=None if bandwidth is None else bandwidth * square)
+        operator = dataclasses.replace(
+            self.operator, bandwidth=self.operator.bandwidth * square, time=self.operator.time * square
+        )
+        return dataclasses.replace(
+            self,
+            probe=probe,
+            measured=self.measured.rescale(factor) if self.noisy else probe,
+            eigenvalues=self.eigenvalues / square,
+            graph=self.graph.rescale(factor),
+            operator=operator,
+            options=options,
+        )
 
     @cached_property
     def coordinates_index(self) -> tuple[int, ...]:
@@ -173,7 +203,8 @@ def chart(probe: Probe, method: DiffusionChart | None = None) -> Chart:
     method = DiffusionChart() if method is None else method
     if not isinstance(method, DiffusionChart):
         raise InputError(f"method: {_check.shown(method)}; give st.DiffusionChart(…)")
-    graph, probe_used, rows, pieces = _connected(probe, method)
+    graph, measured, rows, pieces = _connected(probe, method)
+    probe_used, graph = _rid_of_noise(measured, graph, method)
     bandwidth = _bandwidth(graph, method)
     operator = diffusion.diffusion_operator(graph, probe_used.dimension, bandwidth=bandwidth, alpha=method.alpha)
     decay, vectors = eigen.leading(operator.conjugate(), min(method.eigenpairs + 1, len(rows)))
@@ -191,6 +222,7 @@ def chart(probe: Probe, method: DiffusionChart | None = None) -> Chart:
     eigenvalues, decay, functions = eigenvalues[ascending], decay[ascending], functions[:, ascending]
     return Chart(
         probe=probe_used,
+        measured=measured,
         rows=rows,
         eigenvalues=eigenvalues,
         functions=functions,
@@ -239,6 +271,24 @@ def _connected(probe: Probe, method: DiffusionChart) -> tuple[NeighbourGraph, Pr
         graph = alone if _pieces(alone, method)[0] == 1 else graph.take(largest)
         count, label = _pieces(graph, method)
     return graph, probe, rows, pieces
+
+
+def _rid_of_noise(probe: Probe, graph: NeighbourGraph, method: DiffusionChart) -> tuple[Probe, NeighbourGraph]:
+    """The probe with its local metric smoothed, where that is noisy, and the graph of what comes of it."""
+    smooth = probe.smoothed(graph.index)
+    if smooth is probe:
+        return probe, graph
+    again = _graph(smooth, method)
+    return smooth, again if _pieces(again, method)[0] <= _pieces(graph, method)[0] else graph
+
+
+def _on_graph(probe: Probe, graph: NeighbourGraph) -> SampledManifold:
+    """The manifold of a probe with the neighbours of its graph."""
+    near = np.concatenate([np.arange(len(probe))[:, None], graph.index[:, :_AROUND]], axis=1)
+    plain = probe.manifold
+    manifold = SampledManifold(plain.activations, plain.metric, near, plain.projection)
+    manifold.__dict__["tree"] = plain.tree  # the same points
+    return manifold
 
 
 def _pieces(graph: NeighbourGraph, method: DiffusionChart) -> tuple[int, Array]:

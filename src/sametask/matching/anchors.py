@@ -11,9 +11,8 @@ from sametask.charts.chart import Chart
 from sametask.matching import spectral
 from sametask.matching.spectral import SpectralAlignment
 
-_FEW = 8
+FEW = 8
 """Of so few anchors a wrong one must be left out to be seen; among more it changes the match little."""
-_MOST_WRONG = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,11 @@ def enough_to_check(count: int, dimension: int) -> bool:
     return count >= dimension + 3
 
 
+def most_wrong(count: int) -> int:
+    """How many of ``count`` anchors are left out at most: a third."""
+    return count // 3
+
+
 def check_anchors(first: Chart, second: Chart, pairs: Int[Array, "k 2"], limit: float) -> AnchorCheck:
     """Drop anchors without which the others agree.
 
@@ -49,18 +53,17 @@ def check_anchors(first: Chart, second: Chart, pairs: Int[Array, "k 2"], limit: 
     groups = spectral.shared_blocks(first, second)
 
     def apart_by(rows: Array) -> Array:
-        start = spectral.anchored_start(first, second, pairs[rows], groups)
-        alignment = spectral.grow(first, second, start, groups, anchors=pairs[rows])
+        alignment = spectral.anchored(first, second, pairs[rows], groups)
         return _apart(first, second, pairs, alignment)
 
     kept = np.ones(len(pairs), bool)
     while True:
         rows = np.flatnonzero(kept)
         apart = apart_by(rows)
-        spare = int(_MOST_WRONG * len(pairs)) - int((~kept).sum())
+        spare = most_wrong(len(pairs)) - int((~kept).sum())
         if apart[rows].max() <= limit or not spare or not enough_to_check(len(rows) - 1, first.dimension):
             return AnchorCheck(pairs, kept, apart)
-        if len(rows) > _FEW:
+        if len(rows) > FEW:
             worst = rows[np.argsort(-apart[rows])][: min(spare, int((apart[rows] > limit).sum()))]
         else:
             without = [np.delete(rows, k) for k in range(len(rows))]

@@ -8,15 +8,24 @@ in offsets and rotations together; each iteration is one sparse linear solve.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import cg, splu
 
 from sametask._types import Array, Float, Int
+from sametask.matching.least_squares import (
+    STEP_TOLERANCE,
+    Anchors,
+    Edges,
+    Unit,
+    linearise,
+    places_deviation,
+    rotation_generators,
+    solver,
+)
 from sametask.numerics.manifold import SampledManifold
 from sametask.numerics.neighbours import NeighbourGraph
 from sametask.numerics.procrustes import orthogonal
@@ -34,9 +43,6 @@ _TORN = 0.2
 _REPAIRS = 2
 """Times that regions gone astray are placed anew at most."""
 
-_DRAWS = 8
-"""Random draws behind the positional uncertainty."""
-
 
 @dataclass(frozen=True)
 class Images:
@@ -49,7 +55,10 @@ class Images:
             isometric match.
         strain: (n,) root mean square relative violation of the edges around each sample.
         deviation: (n,) standard deviation of the places, per direction, in intrinsic units.
-        anchor_residual: (k,) distance of each anchor's image from where the anchor wants it, in intrinsic units.
+        anchor_residual: (k,) distance of each anchor from where all the rest would put it, in intrinsic units.
+        anchor_influence: (n,) how far each place moves, per direction, where anchors move by one unit each at random.
+        stretch: lengths on the second manifold for each on the first; 1 unless it was free.
+        stretch_deviation: its relative standard deviation.
     """
 
     sample: Int[Array, " n"]
@@ -58,22 +67,18 @@ class Images:
     strain: Float[Array, " n"]
     deviation: Float[Array, " n"]
     anchor_residual: Float[Array, " anchors"]
+    anchor_influence: Float[Array, " n"]
+    stretch: float = 1.0
+    stretch_deviation: float = 0.0
 
-
-@dataclass(frozen=True)
-class Edges:
-    """Directed edges: the intrinsic step from ``i`` to ``j`` in i's frame, and the transport from j's frame to i's."""
-
-    i: Int[Array, " p"]
-    j: Int[Array, " p"]
-    step: Float[Array, "p d"]
-    transport: Float[Array, "p d d"]
-    weight: Float[Array, " p"]
-
-    @property
-    def length(self) -> Float[Array, " p"]:
-        """Intrinsic lengths."""
-        return np.linalg.norm(self.step, axis=1)
+    def rescale(self, factor: float) -> Images:
+        """The images with lengths on the second manifold told in units ``factor`` times smaller."""
+        return dataclasses.replace(
+            self,
+            offset=self.offset * factor,
+            deviation=self.deviation * factor,
+            anchor_residual=self.anchor_residual * factor,
+        )
 
 
 def graph_edges(manifold: SampledManifold, graph: NeighbourGraph, neighbours: int) -> Edges:
@@ -93,10 +98,15 @@ def graph_edges(manifold: SampledManifold, graph: NeighbourGraph, neighbours: in
     i, j = everyone[near], graph.index[near]
     pairs = np.unique(np.concatenate([i * n + j, j * n + i]))
     i, j = pairs // n, pairs % n
-    step, transport = manifold.displacement(i, j)
+    step, transport = _displacements(manifold, i, j)
     squared = np.square(step).sum(axis=1)
     floor = 1e-6 * np.median(squared) if len(squared) else 1.0
     return Edges(i, j, step, transport, 1 / np.maximum(squared, max(floor, np.finfo(float).tiny)))
+
+
+def edge_count(dimension: int) -> int:
+    """Neighbours whose edges take part in the refinement."""
+    return 4 + 4 * dimension
 
 
 def refine(
@@ -106,8 +116,11 @@ def refine(
     start: tuple[Int[Array, " n"], Float[Array, "n d"]],
     *,
     anchors: Int[Array, "k 2"] | None = None,
+    weights: Float[Array, " k"] | None = None,
+    stretch: tuple[float, float] | None = None,
     iterations: int = 30,
     tolerance: float = 1e-3,
+    draws: int = 8,
 ) -> Images:
     """Refine a sample map into an isometric match.
 
@@ -116,34 +129,47 @@ def refine(
         edges: of the first.
         start: a place on the second manifold for each sample of the first: the first guess.
         anchors: pairs of samples whose image is known.
+        weights: of the anchors, from 1 (exact) down to 0.
+        stretch: where lengths on the second manifold are told in unknown units: those of one on the first, by what else
+            is known, and its relative standard deviation. None where units agree.
         iterations: at most, at first and after each of the few times that regions are placed anew.
         tolerance: relative to the typical edge; stop when images move less.
+        draws: random draws behind the deviation of places, which is zero without any.
     """
     n, d = len(first.activations), first.dimension
-    anchors = np.empty((0, 2), np.int64) if anchors is None else anchors
-    generators = _rotation_generators(d)
+    pairs = np.empty((0, 2), np.int64) if anchors is None else anchors
+    held = Anchors(pairs, _ANCHOR_STIFFNESS * (np.ones(len(pairs)) if weights is None else weights))
+    generators = rotation_generators(d)
+    unit = Unit.free(*stretch) if stretch else Unit()
     sample, offset, _ = second.reanchor(*start)
-    between, transport = _image_steps(second, edges, sample, offset)
+    steps = _image_steps(second, edges, sample, offset)
+    between, transport = steps.between, steps.transport
     rotation = _fit_rotations(n, edges, between, transport)
-    scale = float(np.median(edges.length))
+    scale = float(np.median(edges.length)) * unit.stretch
+    typical = float(np.median(edges.weight))
     violations: list[float] = []
     repairs = 0
     while True:
-        turned = np.einsum("pde,pe->pd", rotation[edges.i], edges.step)
-        trust = _trust(edges, between - turned)
-        system = _linearise(edges, np.sqrt(edges.weight * trust), transport, turned, generators, n)
-        normal, pull = _with_anchors(system, second, sample, offset, anchors, float(np.median(edges.weight)))
-        residual = (np.sqrt(edges.weight * trust)[:, None] * (between - turned)).ravel()
-        solve = _solver(normal, direct=d <= 2)
-        solution = solve(pull - system.T @ residual).reshape(n, -1)
+        turned = unit.stretch * np.einsum("pde,pe->pd", rotation[edges.i], edges.step)
+        root = np.sqrt(edges.weight * _trust(edges, between - turned))
+        system = linearise(edges, root, transport, turned, generators, n)
+        back = sp.bsr_array(system.T)
+        normal, pull = held.add(sp.bsr_array(back @ system), second, sample, offset, typical)
+        residual = (root[:, None] * (between - turned)).ravel()
+        solve = solver(normal, edges, root, transport, turned, generators)
+        solution = solve(pull - back @ residual, STEP_TOLERANCE)
+        if unit.precision:
+            solution, unit = unit.solve(solution, solve, back, (root[:, None] * turned).ravel(), residual)
+        solution = solution.reshape(n, -1)
         move, spin = solution[:, :d], np.clip(solution[:, d:], -0.5, 0.5)
         offset = offset + move
         if len(generators):
             rotation = orthogonal(np.eye(d) + np.einsum("nr,rde->nde", spin, generators)) @ rotation
         sample, offset, turn = second.reanchor(sample, offset)
         rotation = turn @ rotation
-        between, transport = _image_steps(second, edges, sample, offset)
-        turned = np.einsum("pde,pe->pd", rotation[edges.i], edges.step)
+        steps = _image_steps(second, edges, sample, offset, steps)
+        between, transport = steps.between, steps.transport
+        turned = unit.stretch * np.einsum("pde,pe->pd", rotation[edges.i], edges.step)
         relative = edges.weight * np.square(between - turned).sum(axis=1)
         violations.append(float(np.median(relative)))
         still = np.sqrt(np.mean(np.square(move).sum(axis=1))) < tolerance * scale
@@ -155,20 +181,22 @@ def refine(
             repairs += 1
             violations.clear()
             _regrow(second, edges, astray, _strain(edges, between - turned, n), sample, offset, rotation)
-            between, transport = _image_steps(second, edges, sample, offset)
-    deviation = _deviation(system, np.sqrt(relative * trust), edges, solve, n)
-    wanted = second.displacement(sample[anchors[:, 0]], anchors[:, 1])[0] - offset[anchors[:, 0]]
-    missed = np.linalg.norm(wanted, axis=1)
-    return Images(sample, offset, rotation, _strain(edges, between - turned, n), deviation, missed)
+            steps = _image_steps(second, edges, sample, offset, steps)
+            between, transport = steps.between, steps.transport
+    noise = np.sqrt(edges.weight) * np.linalg.norm(between - turned, axis=1) * np.sqrt(_trust(edges, between - turned))
+    deviation = places_deviation(back, noise, edges, solve, n, draws)
+    missed, influence = held.left_out(second, sample, offset, solve, typical)
+    strains = _strain(edges, between - turned, n)
+    return Images(sample, offset, rotation, strains, deviation, missed, influence, unit.stretch, unit.deviation(noise))
 
 
 def strain(second: SampledManifold, edges: Edges, sample: Int[Array, " n"], offset: Float[Array, "n d"]) -> Array:
     """(n,) root mean square relative violation of the edges around each sample, for places given, not refined."""
     n = len(sample)
-    between, transport = _image_steps(second, edges, sample, offset)
-    rotation = _fit_rotations(n, edges, between, transport)
+    steps = _image_steps(second, edges, sample, offset)
+    rotation = _fit_rotations(n, edges, steps.between, steps.transport)
     turned = np.einsum("pde,pe->pd", rotation[edges.i], edges.step)
-    return _strain(edges, between - turned, n)
+    return _strain(edges, steps.between - turned, n)
 
 
 def _strain(edges: Edges, violation: Array, n: int) -> Array:
@@ -199,12 +227,13 @@ def mend(
     n = len(sample)
     count = np.maximum(np.bincount(edges.i, minlength=n), 1)
     strain = np.zeros(n)
+    steps = None
     for _ in range(rounds):
-        between, _ = _image_steps(target, edges, sample, offset)
+        steps = _image_steps(target, edges, sample, offset, steps)
         turned = np.einsum("pde,pe->pd", differential[edges.i], edges.step)
-        violation = edges.weight * np.square(between - turned).sum(axis=1)
+        violation = edges.weight * np.square(steps.between - turned).sum(axis=1)
         torn = np.bincount(edges.i, violation > 0.25, minlength=n) / count
-        strain = _strain(edges, between - turned, n)
+        strain = _strain(edges, steps.between - turned, n)
         bad = torn > 0.5
         if not len(_place_anew(target, edges, bad, torn, sample, offset, differential)):
             break
@@ -264,10 +293,47 @@ def _place_anew(
     return i
 
 
-def _image_steps(second: SampledManifold, edges: Edges, sample: Array, offset: Array) -> tuple[Array, Array]:
-    """The step from the image of i to the image of j in the frame at i's image, and the transport between them."""
-    displacement, transport = second.displacement(sample[edges.i], sample[edges.j])
-    step = displacement - offset[edges.i] + np.einsum("pde,pe->pd", transport, offset[edges.j])
+@dataclass(frozen=True)
+class _ImageSteps:
+    """Steps between images of samples, for every edge.
+
+    Attributes:
+        ends: (2, p) the nearest samples of the images of i and j.
+        displacement: (p, d) the step from the one to the other.
+        transport: (p, d, d) from the frame at j's image to that at i's.
+        between: (p, d) the step from the image of i to the image of j in the frame at i's image.
+    """
+
+    ends: Array
+    displacement: Array
+    transport: Array
+    between: Array
+
+
+def _image_steps(
+    second: SampledManifold, edges: Edges, sample: Array, offset: Array, known: _ImageSteps | None = None
+) -> _ImageSteps:
+    """Measure steps between images; where the nearest samples are as before, what is ``known`` is taken over."""
+    ends = np.stack([sample[edges.i], sample[edges.j]])
+    if known is None:
+        displacement, transport = _displacements(second, *ends)
+    else:
+        displacement, transport = known.displacement.copy(), known.transport.copy()
+        changed = np.flatnonzero((ends != known.ends).any(axis=0))
+        displacement[changed], transport[changed] = _displacements(second, *ends[:, changed])
+    between = displacement - offset[edges.i] + np.einsum("pde,pe->pd", transport, offset[edges.j])
+    return _ImageSteps(ends, displacement, transport, between)
+
+
+def _displacements(manifold: SampledManifold, a: Array, b: Array) -> tuple[Array, Array]:
+    """Steps between samples, and transports; pairs that come more than once, either way round, are measured once."""
+    n = len(manifold.activations)
+    pairs, place = np.unique(np.minimum(a, b) * n + np.maximum(a, b), return_inverse=True)
+    step, transport = manifold.displacement(pairs // n, pairs % n)
+    step, transport = step[place], transport[place]
+    back = a > b
+    transport[back] = np.swapaxes(transport[back], 1, 2)
+    step[back] = -np.einsum("pde,pe->pd", transport[back], step[back])
     return step, transport
 
 
@@ -308,95 +374,3 @@ def _sum_by(index: Array, values: Array, n: int) -> Array:
     flat = values.reshape(len(values), -1)
     summed = np.stack([np.bincount(index, column, minlength=n) for column in flat.T], axis=1)
     return summed.reshape(n, *values.shape[1:])
-
-
-def _rotation_generators(d: int) -> Float[Array, "r d d"]:
-    """A basis of the antisymmetric matrices."""
-    generators = np.zeros((d * (d - 1) // 2, d, d))
-    rows, columns = np.triu_indices(d, k=1)
-    for r, (a, b) in enumerate(zip(rows, columns, strict=True)):
-        generators[r, a, b], generators[r, b, a] = -1, 1
-    return generators
-
-
-def _linearise(edges: Edges, root: Array, transport: Array, turned: Array, generators: Array, n: int) -> sp.csr_array:
-    """How the weighted residual of every edge answers to moves and spins of every sample.
-
-    The residual of edge (i, j) is the step between the images less the turned step; it changes by
-    ``Θ move_j − move_i − (spin_i · generators) turned``. ``root`` is the square root of each edge's weight.
-    """
-    d, r = turned.shape[1], len(generators)
-    width = d + r
-    equation = np.arange(len(root) * d).reshape(-1, d)
-    rows, columns, data = [], [], []
-    for p in range(d):
-        rows.append(equation[:, p])
-        columns.append(edges.i * width + p)
-        data.append(-root)
-        for q in range(d):
-            rows.append(equation[:, p])
-            columns.append(edges.j * width + q)
-            data.append(root * transport[:, p, q])
-        for g in range(r):
-            rows.append(equation[:, p])
-            columns.append(edges.i * width + d + g)
-            data.append(-root * (turned @ generators[g].T)[:, p])
-    shape = (equation.size, n * width)
-    return sp.csr_array((np.concatenate(data), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
-
-
-def _with_anchors(
-    system: sp.csr_array,
-    second: SampledManifold,
-    sample: Array,
-    offset: Array,
-    anchors: Array,
-    typical: float,
-) -> tuple[sp.csc_array, Array]:
-    """Normal equations of edges and anchors, and the anchors' part of the right-hand side."""
-    d = offset.shape[1]
-    width = d + d * (d - 1) // 2
-    normal = sp.csc_array(system.T @ system)
-    diagonal = normal.diagonal()
-    extra = np.full(len(diagonal), 1e-9 * diagonal.mean())
-    if not len(anchors):
-        # without anchors every isometry of the manifold costs nothing: a little damping keeps the map where it started
-        extra += 1e-3 * typical
-    pull = np.zeros(len(diagonal))
-    at = anchors[:, 0]
-    wanted = second.displacement(sample[at], anchors[:, 1])[0] - offset[at]
-    for p in range(d):
-        np.add.at(extra, at * width + p, _ANCHOR_STIFFNESS * typical)
-        np.add.at(pull, at * width + p, _ANCHOR_STIFFNESS * typical * wanted[:, p])
-    return sp.csc_array(normal + sp.diags_array(extra)), pull
-
-
-def _solver(matrix: sp.csc_array, *, direct: bool) -> Callable[[Array], Array]:
-    """Solve positive definite systems: by elimination where the fill is small, else by conjugate gradients."""
-    if direct:
-        options = {"SymmetricMode": True}
-        return splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options).solve
-    inverse_root = 1 / np.sqrt(matrix.diagonal())
-    scale = sp.diags_array(inverse_root)
-    scaled = sp.csr_array(scale @ matrix @ scale)
-
-    def solve(right: Array) -> Array:
-        # Gauss–Newton does not need exact steps: the next one takes up what is left
-        return inverse_root * cg(scaled, inverse_root * right, rtol=1e-4, maxiter=1500)[0]
-
-    return solve
-
-
-def _deviation(system: sp.csr_array, noise: Array, edges: Edges, solve: Callable[[Array], Array], n: int) -> Array:
-    """Standard deviation of the places if every sample's edges were off together by as much as is left of them.
-
-    What is left is mostly curvature, which the edges of one sample share; taking edges for independent would promise
-    too much.
-    """
-    rng = np.random.default_rng(0)
-    d = edges.step.shape[1]
-    squares = np.zeros(n)
-    for _ in range(_DRAWS):
-        drawn = noise[:, None] * rng.standard_normal((n, d))[edges.i] / np.sqrt(d)
-        squares += np.square(solve(system.T @ drawn.ravel()).reshape(n, -1)[:, :d]).mean(axis=1)
-    return np.sqrt(squares / _DRAWS)

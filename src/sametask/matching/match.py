@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ from sametask import _check
 from sametask._check import InputError
 from sametask._types import Array, Int
 from sametask.charts.chart import Chart
-from sametask.matching import isometric, spectral
+from sametask.matching import halves, isometric, spectral
+from sametask.matching.anchored import anchored
 from sametask.matching.candidates import Candidate, candidates
 from sametask.matching.isometric import Images
 from sametask.matching.spectral import SpectralAlignment
@@ -19,6 +21,12 @@ from sametask.numerics.manifold import SampledManifold
 
 _REFINED = 3
 """Unanchored candidates refined: those that look best after the functional maps have grown."""
+
+_EIGENVALUES = 6
+"""Eigenvalues that an unknown unit is told from: beyond these noise and bandwidth tell more than the manifold."""
+
+_BIAS = 0.01
+"""Relative error of lengths told by eigenvalues that does not show in their disagreement."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +38,15 @@ class Match:
         second: chart of the second.
         forward: places of the first network's samples on the second's manifold.
         backward: places of the second network's samples on the first's.
-        anchors: (k, 2) pairs of chart rows that were known to belong together.
+        anchors: (k, 2) pairs of chart rows that were known to belong together, and that agree with one another.
         kind: ``"anchored"`` or ``"unanchored"``.
         candidates: what was tried, best first.
         ambiguity: how many candidates the data cannot tell apart; 1 when the match is unique.
+        left_out: (j, 2) pairs of chart rows given as anchors that contradict the rest.
+        anchor_noise: standard deviation of the anchors per direction, in intrinsic units; 0 where they are exact.
+        relative_scale: lengths in the second network's neighbourhoods, as given, for each in the first's; ``second`` is
+            the chart in the units of ``first``.
+        relative_scale_deviation: its relative standard deviation; 0 where it was given.
     """
 
     first: Chart
@@ -44,6 +57,10 @@ class Match:
     kind: str
     candidates: tuple[Candidate, ...]
     ambiguity: int = 1
+    left_out: Int[Array, "j 2"] = dataclasses.field(default_factory=lambda: np.empty((0, 2), np.int64))
+    anchor_noise: float = 0.0
+    relative_scale: float = 1.0
+    relative_scale_deviation: float = 0.0
 
     def __repr__(self) -> str:
         return (
@@ -57,20 +74,32 @@ class Match:
         return float(np.median(self.forward.strain))
 
 
-def match(first: Chart, second: Chart, *, anchors: Any = None, seed: int = 0) -> Match:
+def match(
+    first: Chart,
+    second: Chart,
+    *,
+    anchors: Any = None,
+    anchor_noise: float | None = None,
+    relative_scale: float | None = 1.0,
+    seed: int = 0,
+) -> Match:
     """Match two charts isometrically.
 
     Args:
         first, second: charts of equal dimension.
         anchors: (k, 2) rows of the two *probes* that are known to belong together, or None to match from geometry
-            alone.
+            alone. Of d + 4 anchors or more those that contradict the rest are left out.
+        anchor_noise: standard deviation of the anchors, per direction, in intrinsic units: how far apart the inputs
+            were that are taken for the same. None tells it from how well they agree with the match.
+        relative_scale: lengths in the second network's neighbourhoods for each in the first's, where they were told in
+            different units; None where nobody knows. Then it is told by the spectra, and more exactly by the anchors.
         seed: of the candidates drawn where eigenvalue blocks leave a continuum of them.
 
     Returns:
         The match, refined.
 
     Raises:
-        InputError: dimensions differ, or anchors are not pairs of rows.
+        InputError: dimensions differ, anchors are not pairs of rows, or noise or scale are not positive.
     """
     for argument, given in (("first", first), ("second", second)):
         if not isinstance(given, Chart):
@@ -80,26 +109,50 @@ def match(first: Chart, second: Chart, *, anchors: Any = None, seed: int = 0) ->
             f"charts: {first.dimension} and {second.dimension} dimensions; only manifolds of one dimension can be "
             "isometric. Truncate the probes, or compare with correspondences"
         )
+    if anchor_noise is not None and anchor_noise != 0:
+        anchor_noise = _check.positive("anchor_noise", anchor_noise)
     pairs = anchor_rows(first, second, anchors)
-    groups = spectral.shared_blocks(first, second)
+    factor, unsure = _given_scale(first, second, relative_scale)
+    second = second if factor == 1 else second.rescale(1 / factor)
+    stretch = (1.0, unsure) if unsure else None
     if len(pairs):
-        start = spectral.anchored_start(first, second, pairs, groups)
-        alignment = spectral.grow(first, second, start, groups, anchors=pairs)
-        images = refine(first, second, alignment, pairs)
-        found = (Candidate(alignment, images, _score(alignment, images)),)
-        kind, equally_good = "anchored", 1
+        held = anchored(first, second, pairs, noise=anchor_noise, stretch=stretch)
+        found = (Candidate(held.alignment, held.images, _score(held.alignment, held.images)),)
+        kept, noise, kind, equally_good = held.kept, held.noise, "anchored", 1
     else:
+        groups = spectral.shared_blocks(first, second)
         drafts = candidates(first, second, groups, np.random.default_rng(seed))
         refined = []
         for alignment in drafts[:_REFINED]:
-            images = refine(first, second, alignment, pairs)
+            images = _refine(first, second, alignment, stretch)
             refined.append(Candidate(alignment, images, _score(alignment, images)))
         refined.sort(key=lambda candidate: candidate.score)
         found = tuple(refined)
-        kind, equally_good = "unanchored", _equally_good(drafts)
-    best = found[0]
-    backward = invert(best.images, first, second)
-    return Match(first, second, best.images, backward, pairs, kind, found, equally_good)
+        kept, noise, kind, equally_good = np.ones(0, bool), 0.0, "unanchored", _equally_good(drafts)
+        best = found[0].images
+        best = dataclasses.replace(best, deviation=halves.deviation(first, second, best, pairs))
+        found = (dataclasses.replace(found[0], images=best), *found[1:])
+    images = found[0].images
+    if unsure:
+        second, images = second.rescale(1 / images.stretch), images.rescale(1 / images.stretch)
+        factor, unsure = factor * images.stretch, images.stretch_deviation
+    backward = invert(images, first, second)
+    return Match(
+        first, second, images, backward, pairs[kept], kind, found, equally_good, pairs[~kept], noise, factor, unsure
+    )
+
+
+def _given_scale(first: Chart, second: Chart, relative_scale: float | None) -> tuple[float, float]:
+    if relative_scale is None:
+        return spectral_scale(first, second)
+    return _check.positive("relative_scale", relative_scale), 0.0
+
+
+def spectral_scale(first: Chart, second: Chart) -> tuple[float, float]:
+    """Lengths on the second manifold for each on the first, by their spectra, and the relative standard deviation."""
+    e = min(_EIGENVALUES, len(first.eigenvalues), len(second.eigenvalues))
+    ratio = 0.5 * np.log(first.eigenvalues[:e] / np.maximum(second.eigenvalues[:e], np.finfo(float).tiny))
+    return float(np.exp(np.median(ratio))), float(np.hypot(_BIAS, np.std(ratio) / np.sqrt(e)))
 
 
 def anchor_rows(first: Chart, second: Chart, anchors: Any) -> Int[Array, "k 2"]:
@@ -119,16 +172,11 @@ def anchor_rows(first: Chart, second: Chart, anchors: Any) -> Int[Array, "k 2"]:
     return pairs[(pairs >= 0).all(axis=1)]
 
 
-def refine(first: Chart, second: Chart, alignment: SpectralAlignment, anchors: Int[Array, "k 2"]) -> Images:
-    """Isometric refinement of a spectral alignment."""
+def _refine(first: Chart, second: Chart, alignment: SpectralAlignment, stretch: tuple[float, float] | None) -> Images:
+    """Isometric refinement of a spectral alignment, without anchors."""
     one, two = first.manifold, second.manifold
-    edges = isometric.graph_edges(one, first.graph, edge_count(first.dimension))
-    return isometric.refine(one, two, edges, spectral.places(first, second, alignment), anchors=anchors)
-
-
-def edge_count(dimension: int) -> int:
-    """Neighbours whose edges take part in the refinement."""
-    return 4 + 4 * dimension
+    edges = isometric.graph_edges(one, first.graph, isometric.edge_count(first.dimension))
+    return isometric.refine(one, two, edges, spectral.places(first, second, alignment), stretch=stretch)
 
 
 def invert(images: Images, first: Chart, second: Chart) -> Images:
@@ -143,9 +191,17 @@ def invert(images: Images, first: Chart, second: Chart) -> Images:
     offset = np.einsum("pde,pe->pd", inverse, step - images.offset[near])
     sample, offset, turn = one.reanchor(near, offset)
     differential = turn @ inverse @ transport
-    edges = isometric.graph_edges(two, second.graph, edge_count(second.dimension))
+    edges = isometric.graph_edges(two, second.graph, isometric.edge_count(second.dimension))
     sample, offset, differential, strain = isometric.mend(one, edges, sample, offset, differential)
-    return Images(sample, offset, differential, strain, images.deviation[near], images.anchor_residual)
+    return dataclasses.replace(
+        images,
+        sample=sample,
+        offset=offset,
+        differential=differential,
+        strain=strain,
+        deviation=images.deviation[near],
+        anchor_influence=images.anchor_influence[near],
+    )
 
 
 def _score(alignment: SpectralAlignment, images: Images) -> float:

@@ -47,22 +47,47 @@ def shared_blocks(first: Chart, second: Chart) -> tuple[tuple[int, ...], ...]:
     return found[:-1] if len(found) > 1 else found
 
 
-def anchored_start(
+def anchored(
     first: Chart, second: Chart, anchors: Int[Array, "k 2"], groups: tuple[tuple[int, ...], ...]
-) -> Float[Array, "j j"]:
-    """Procrustes in each leading block, as far as the anchors determine it.
+) -> SpectralAlignment:
+    """Align by anchors: grown from several starts, that which brings the samples, and the anchors, nearest together.
 
-    A block of size s has s(s−1)/2 rotations and a reflection; s anchors or more are asked for.
+    A block that the anchors barely span comes out turned over, and blocks that noise split apart are aligned one by one
+    where they turn together: growth does not mend either, but from a start of other size it does not begin with it.
     """
-    parts: list[Array] = []
+    grown = [grow(first, second, start, groups, anchors=anchors) for start in starts(first, second, anchors, groups)]
+    size = min(leading_size(groups, first.dimension), *(len(alignment.rotation) for alignment in grown))
+
+    def score(alignment: SpectralAlignment) -> float:
+        there = first.functions[anchors[:, 0], :size] @ alignment.rotation[:size, :size]
+        apart = np.linalg.norm(there - second.functions[anchors[:, 1], :size], axis=1)
+        return alignment.distance + float(apart.mean())
+
+    return min(grown, key=score)
+
+
+def starts(first: Chart, second: Chart, anchors: Array, groups: tuple[tuple[int, ...], ...]) -> list[Array]:
+    """Procrustes in each of one, two, … leading blocks, and in these together, as far as the anchors determine it.
+
+    A block of size s has s(s−1)/2 rotations and a reflection; s anchors or more are asked for, but for the first.
+    """
     enough = leading_size(groups, first.dimension)
+    parts: list[Array] = []
+    found = []
     for group in groups:
-        if parts and (len(group) > len(anchors) or group[-1] >= enough):
+        end = group[-1] + 1
+        if parts and (len(group) > len(anchors) or end > enough):
             break
-        columns = list(group)
-        moment = first.functions[anchors[:, 0]][:, columns].T @ second.functions[anchors[:, 1]][:, columns]
-        parts.append(orthogonal(moment))
-    return np.asarray(scipy.linalg.block_diag(*parts))
+        parts.append(procrustes(first, second, anchors, group[0], end))
+        found.append(np.asarray(scipy.linalg.block_diag(*parts)))
+        if len(parts) > 1 and end <= len(anchors):
+            found.append(procrustes(first, second, anchors, 0, end))
+    return found
+
+
+def procrustes(first: Chart, second: Chart, anchors: Array, begin: int, end: int) -> Array:
+    """The orthogonal map between runs of eigenfunctions that suits the anchors best."""
+    return orthogonal(first.functions[anchors[:, 0], begin:end].T @ second.functions[anchors[:, 1], begin:end])
 
 
 def grow(

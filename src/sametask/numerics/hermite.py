@@ -44,7 +44,8 @@ def hermite_weights(
     penalty = np.full(terms, _RIDGE)
     penalty[0], penalty[1 : d + 1] = 0, 1e-3 * _RIDGE
     diagonal += penalty * diagonal.max(axis=1, keepdims=True)
-    solved = np.linalg.solve(moment, weighted)[:, : d + 1]
+    rows = np.linalg.solve(moment, np.broadcast_to(np.eye(terms, d + 1), (p, terms, d + 1)))
+    solved = np.matmul(np.swapaxes(rows, 1, 2), weighted)
     of_values, of_slopes = solved[:, :, :q], solved[:, :, q:].reshape(p, d + 1, q, d) * reach[:, None, None, None]
     return (
         of_values[:, 0],

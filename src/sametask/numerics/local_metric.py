@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +26,14 @@ class LocalMetric:
         gains: (n, d), descending: activation units per intrinsic unit along each row of ``frames``.
         directions: (n, d, D) or None: row k is the input direction that ``frames[:, k]`` answers to, in a basis of D
             tangents common to all samples. None when samples have no common input basis.
+        inflation: how many times too large squared gains are on average. Those of covariances estimated from few
+            activations are, so that their inverses are right on average.
     """
 
     frames: Float[Array, "n d m"]
     gains: Float[Array, "n d"]
     directions: Float[Array, "n d tangents"] | None = None
+    inflation: float = 1.0
 
     @property
     def dimension(self) -> int:
@@ -45,18 +49,19 @@ class LocalMetric:
     def take(self, rows: Int[Array, " p"]) -> LocalMetric:
         """The metric at some of the samples."""
         directions = None if self.directions is None else self.directions[rows]
-        return LocalMetric(self.frames[rows], self.gains[rows], directions)
+        return dataclasses.replace(self, frames=self.frames[rows], gains=self.gains[rows], directions=directions)
 
     def truncate(self, dimension: int) -> LocalMetric:
         """Only the ``dimension`` directions of largest gain."""
         if dimension >= self.dimension:
             return self
         directions = None if self.directions is None else self.directions[:, :dimension]
-        return LocalMetric(self.frames[:, :dimension], self.gains[:, :dimension], directions)
+        frames, gains = self.frames[:, :dimension], self.gains[:, :dimension]
+        return dataclasses.replace(self, frames=frames, gains=gains, directions=directions)
 
     def rescale(self, factor: float) -> LocalMetric:
         """The metric in intrinsic units that are ``factor`` times smaller."""
-        return LocalMetric(self.frames, self.gains / factor, self.directions)
+        return dataclasses.replace(self, gains=self.gains / factor)
 
 
 def from_jacobians(jacobians: Float[Array, "n m d"], *, common_basis: bool) -> LocalMetric:
@@ -75,6 +80,14 @@ def from_jacobians(jacobians: Float[Array, "n m d"], *, common_basis: bool) -> L
     return LocalMetric(frames, gains, directions if common_basis else None)
 
 
+def from_slopes(slopes: Float[Array, "n d m"], directions: Float[Array, "n d tangents"] | None) -> LocalMetric:
+    """The metric of derivatives along ``d`` orthonormal directions of each sample's own."""
+    metric = from_jacobians(np.swapaxes(slopes, 1, 2), common_basis=True)
+    turn = metric.directions
+    assert turn is not None
+    return dataclasses.replace(metric, directions=None if directions is None else turn @ directions)
+
+
 def from_bursts(bursts: Float[Array, "n b m"], scale: float, dimension: int) -> LocalMetric:
     """The metric estimated from ``b`` activations around each sample, inputs spread with standard deviation ``scale``.
 
@@ -84,12 +97,12 @@ def from_bursts(bursts: Float[Array, "n b m"], scale: float, dimension: int) -> 
     n, b, m = bursts.shape
     frames = np.empty((n, dimension, m), bursts.dtype)
     gains = np.empty((n, dimension), bursts.dtype)
-    unbiased = np.sqrt((b - 1) / (b - dimension - 2))
+    inflation = (b - 1) / (b - dimension - 2)
     for rows in _blocks(n, b * m):
         _, singular, right = np.linalg.svd(centred(bursts[rows]), full_matrices=False)
         frames[rows] = right[:, :dimension]
-        gains[rows] = singular[:, :dimension] / np.sqrt(b - 1) / scale * unbiased
-    return LocalMetric(frames, gains)
+        gains[rows] = singular[:, :dimension] / np.sqrt(b - 1) / scale * np.sqrt(inflation)
+    return LocalMetric(frames, gains, inflation=inflation)
 
 
 def centred(bursts: Float[Array, "n b m"]) -> Float[Array, "n b m"]:
@@ -117,6 +130,7 @@ def concatenate(metrics: list[LocalMetric]) -> LocalMetric:
         np.concatenate([metric.frames for metric in metrics]),
         np.concatenate([metric.gains for metric in metrics]),
         np.concatenate(directions) if directions else None,
+        metrics[0].inflation,
     )
 
 

@@ -21,6 +21,8 @@ from sametask.numerics.normal import NormalCoordinates
 from sametask.numerics.procrustes import orthogonal
 
 _BLOCK = 1 << 22
+_CACHED = 1 << 20
+"""Numbers that stay near the processor: work on more at a time waits for memory."""
 AROUND = 10
 """Samples that a place is interpolated between."""
 
@@ -115,6 +117,11 @@ class SampledManifold:
         self, a: Int[Array, " p"], b: Int[Array, " p"]
     ) -> tuple[Float[Array, "p d"], Float[Array, "p d d"]]:
         """The intrinsic step from sample a to sample b in a's frame, averaged over both ends, and Θ_ab."""
+        d, width = self.metric.frames.shape[1:]
+        block = max(1, _CACHED // (d**4 + 2 * d * width))
+        if len(a) > block:
+            parts = [self.displacement(a[k : k + block], b[k : k + block]) for k in range(0, len(a), block)]
+            return np.concatenate([step for step, _ in parts]), np.concatenate([theta for _, theta in parts])
         frames, gains = self.metric.frames, self.metric.gains
         change = self.activations[b] - self.activations[a]
         overlap = np.matmul(frames[a], np.swapaxes(frames[b], 1, 2))
@@ -125,6 +132,13 @@ class SampledManifold:
         back = orthogonal(np.matmul(slope_home, np.swapaxes(overlap / ratio, 1, 2)))
         theta = orthogonal(theta + np.swapaxes(back, 1, 2))
         return 0.5 * (out - np.matmul(theta, home[:, :, None])[:, :, 0]), theta
+
+    @cached_property
+    def spokes(self) -> tuple[Float[Array, "n q d"], Float[Array, "n q d d"]]:
+        """Steps from every sample to ``AROUND`` of its neighbours, itself first, and transports: asked for often."""
+        everyone = np.arange(len(self.activations))
+        near = everyone[:, None] if self.neighbours is None else self.neighbours[:, : AROUND + 1]
+        return self.steps_to(near, everyone, np.zeros((len(everyone), self.dimension)))
 
     def seen_from(
         self, c: Int[Array, " p"], a: Int[Array, " p"], offset: Float[Array, "p d"]
@@ -164,7 +178,10 @@ class SampledManifold:
         for start in range(0, len(a), block):
             rows = slice(start, start + block)
             near = self.around(a[rows], offset[rows], AROUND)
-            steps, turns = self.steps_to(near, a[rows], offset[rows])
+            if self.neighbours is None:
+                steps, turns = self.steps_to(near, a[rows], offset[rows])
+            else:
+                steps, turns = self.spokes[0][a[rows]] - offset[rows, None], self.spokes[1][a[rows]]
             result[rows], slope[rows] = combine(near, steps, turns, values, slopes, derivative=derivative)
         return result, slope
 
@@ -260,14 +277,20 @@ class SampledManifold:
         moving = np.arange(len(a))
         for _ in range(moves):
             here, step = sample[moving], offset[moving]
+            near = self.around(here, step, AROUND)
             best, best_sample, best_step = np.square(step).sum(axis=1), here.copy(), step.copy()
             turn = np.broadcast_to(np.eye(self.dimension), (len(here), self.dimension, self.dimension)).copy()
-            for c in self.around(here, step, 10).T:
-                seen, theta = self.seen_from(c, here, step)
+            for column, c in enumerate(near.T):
+                if self.neighbours is None:
+                    to, theta = self.displacement(here, c)
+                else:
+                    to, theta = self.spokes[0][here, column], self.spokes[1][here, column]
+                seen = step - to
                 length = np.square(seen).sum(axis=1)
                 nearer = length < best * (1 - 1e-9)  # ties keep the sample: the same data give the same bits
                 best[nearer], best_sample[nearer] = length[nearer], c[nearer]
-                best_step[nearer], turn[nearer] = seen[nearer], theta[nearer]
+                turn[nearer] = np.swapaxes(theta[nearer], 1, 2)
+                best_step[nearer] = np.matmul(turn[nearer], seen[nearer, :, None])[:, :, 0]
             sample[moving], offset[moving] = best_sample, best_step
             rotation[moving] = turn @ rotation[moving]
             moving = moving[best_sample != here]

@@ -11,6 +11,7 @@ sides, and a sum of third order. Of two sheets that pass close by, both leave ov
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,6 +90,10 @@ class NeighbourGraph:
         mismatch = np.where(gone, np.inf, np.take_along_axis(self.mismatch[rows], order, axis=1))
         steps = np.where(gone[:, :, None], 0, np.take_along_axis(self.steps[rows], order[:, :, None], axis=1))
         return NeighbourGraph(index, squared, steps, mismatch, self.pruned[rows])
+
+    def rescale(self, factor: float) -> NeighbourGraph:
+        """The graph in intrinsic units ``factor`` times smaller."""
+        return dataclasses.replace(self, squared=self.squared * factor**2, steps=self.steps * factor)
 
     def spacing(self) -> float:
         """Typical distance to the nearest neighbour, in intrinsic units."""

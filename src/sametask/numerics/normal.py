@@ -47,9 +47,10 @@ class NormalCoordinates:
         z = tangential
         length = np.linalg.norm(z, axis=1)
         near = (self.radius[i] / np.maximum(length, self.radius[i]))[:, None, None]
-        once = near * np.matmul(self.quadratic[i], z[:, None, :, None])[..., 0]
-        twice = np.matmul(self.cubic[i], z[:, None, None, :, None])[..., 0]
-        twice = near**2 * np.matmul(twice, z[:, None, :, None])[..., 0]
+        p, d = z.shape
+        pairs = (z[:, :, None] * z[:, None, :]).reshape(p, d * d, 1)
+        once = near * np.matmul(self.quadratic[i].reshape(p, d * d, d), z[:, :, None]).reshape(p, d, d)
+        twice = near**2 * np.matmul(self.cubic[i].reshape(p, d * d, d * d), pairs).reshape(p, d, d)
         # where the metric changes this fast the samples do not resolve it, and the polynomial is no guide
         size = np.sqrt(np.square(2 * once + 3 * twice).sum(axis=(1, 2)))
         held = np.minimum(1, _MOST / np.maximum(size, np.finfo(float).tiny))[:, None, None]
@@ -67,12 +68,8 @@ class NormalCoordinates:
         near = neighbours[:, :count]
 
         def regression(rows: Array) -> _Regression:
-            j = near[rows]
-            z = np.matmul(activations[j] - activations[rows, None], np.swapaxes(metric.frames[rows], 1, 2))
-            z /= metric.gains[rows, None]
-            overlap = np.matmul(metric.frames[rows, None], np.swapaxes(metric.frames[j], 2, 3))
-            overlap *= metric.gains[j][:, :, None, :] / metric.gains[rows][:, None, :, None]
-            return _Regression.of(z, overlap, j != rows[:, None])
+            z, overlap = metric_around(activations, metric, rows, near[rows])
+            return _Regression.of(z, overlap, near[rows] != rows[:, None])
 
         block = max(1, _BLOCK // max(1, near.shape[1] * d * activations.shape[1]))
         ridge = regression(np.arange(0, n, -(-n // min(_SURVEYED, block)))).noise() if n else _RIDGE
@@ -82,6 +79,18 @@ class NormalCoordinates:
             quadratic[rows], cubic[rows] = _geodesics(*_metric_derivatives(fit.coefficients(ridge), fit.radius))
             radius[rows] = fit.radius
         return NormalCoordinates(quadratic, cubic, radius)
+
+
+def metric_around(
+    activations: Float[Array, "n m"], metric: LocalMetric, rows: Int[Array, " p"], near: Int[Array, "p k"]
+) -> tuple[Float[Array, "p k d"], Float[Array, "p k d d"]]:
+    """Tangential coordinates z = W_i (y_j − y_i) of the samples ``near`` each of ``rows``, and W_i V_j: the inverse
+    metric there, in these coordinates, is the product of it with its transpose."""
+    z = np.matmul(activations[near] - activations[rows, None], np.swapaxes(metric.frames[rows], 1, 2))
+    z /= metric.gains[rows, None]
+    overlap = np.matmul(metric.frames[rows, None], np.swapaxes(metric.frames[near], 2, 3))
+    overlap *= metric.gains[near][:, :, None, :] / metric.gains[rows][:, None, :, None]
+    return z, overlap
 
 
 @dataclass(frozen=True)

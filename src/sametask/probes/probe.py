@@ -17,6 +17,7 @@ from sametask._types import Array, Float, Int, Shaped
 from sametask.numerics import local_metric
 from sametask.numerics.local_metric import LocalMetric
 from sametask.numerics.manifold import Projection, SampledManifold
+from sametask.numerics.smoothing import smoothed_inverse
 from sametask.probes.neighbourhoods import burst_dimension
 
 _ACTIVATIONS = "(n samples, m neurons)"
@@ -221,9 +222,26 @@ class Probe:
         turn = projected.directions
         assert turn is not None
         directions = None if self.metric.directions is None else turn @ self.metric.directions
-        metric = _positive(dataclasses.replace(projected, directions=directions))
+        metric = dataclasses.replace(projected, directions=directions, inflation=self.metric.inflation)
+        metric = _positive(metric)
         manifold = SampledManifold(projection.apply(self.activations)[0], metric, projection=projection)
         return manifold, turn @ slopes
+
+    def smoothed(self, neighbours: Int[Array, "n k"]) -> Probe:
+        """The probe with the noise of its local metric smoothed away over neighbours; itself where they show none."""
+        manifold, slopes = self._reduced
+        inverse = smoothed_inverse(manifold.activations, manifold.metric, neighbours)
+        if inverse is None:
+            return self
+        metric = local_metric.from_slopes(
+            np.linalg.cholesky(inverse).swapaxes(1, 2) @ slopes, manifold.metric.directions
+        )
+        return dataclasses.replace(self, metric=metric)
+
+    def rescale(self, factor: float) -> Probe:
+        """The probe in intrinsic units ``factor`` times smaller: its intrinsic lengths are ``factor`` times as many."""
+        scale = None if self.scale is None else self.scale * factor
+        return dataclasses.replace(self, metric=self.metric.rescale(factor), scale=scale)
 
     def take(self, rows: Int[Array, " p"]) -> Probe:
         """The probe at some of its samples."""

@@ -10,35 +10,26 @@ from sametask.matching.anchors import AnchorCheck
 from sametask.matching.match import Match
 from sametask.probes.probe import Probe
 from sametask.probes.rank import LocalRank
+from sametask.transformation import TORN
 from sametask.verdict.evidence import Evidence
 from sametask.verdict.floors import COMPARED, log_eigenvalues
 from sametask.verdict.folds import Folds
 
+_ILL = 30.0
+"""Condition number from which a direction is hardly seen."""
+_FEW = 5
 _ONE_FACTOR = 0.15
 """Spectra whose logarithms differ by the same to within this differ by a factor."""
 
 
 def of_probe(probe: Probe, rank: LocalRank, folds: Folds, subject: str) -> list[Finding]:
     """What one network's probe shows by itself."""
-    found = [
+    return [
         *_neurons(probe, subject),
         *_collapse(probe, rank, subject),
         *_folds(probe, rank, folds, subject),
+        *_conditioning(probe, rank, subject),
     ]
-    condition = probe.truncate(rank.rank).manifold.metric.condition
-    if np.quantile(condition, 0.95) > 30:
-        share = float(np.mean(condition > 30))
-        found.append(
-            Finding(
-                "ill-conditioned",
-                f"at {share:.0%} of the samples one direction is seen more than 30 times less than another "
-                f"(condition number up to {condition.max():.3g})",
-                "more neurons, or neurons of an earlier layer; expect larger errors there",
-                Severity.WARNING,
-                subject,
-            )
-        )
-    return found
 
 
 def of_chart(chart: Chart, subject: str) -> list[Finding]:
@@ -129,7 +120,70 @@ def of_anchors(check: AnchorCheck, charts: tuple[Chart, Chart], figure: Evidence
 
 def of_match(match: Match) -> list[Finding]:
     """What the match shows."""
-    return _scale(match)
+    scale = _told_scale(match) if match.relative_scale_deviation else _scale(match)
+    return [*scale, *_left_out(match), *_torn(match)]
+
+
+def _told_scale(match: Match) -> list[Finding]:
+    factor, deviation = match.relative_scale, match.relative_scale_deviation
+    return [
+        Finding(
+            "relative scale",
+            f"lengths in the second network's neighbourhoods are {factor:.5g} ± {factor * deviation:.1g} times those "
+            "of the first, as the match tells it; all that follows is in the units of the first",
+            "",
+            Severity.NOTE,
+        )
+    ]
+
+
+def _left_out(match: Match) -> list[Finding]:
+    """Anchors that the match shows to be wrong, or noisy."""
+    found = []
+    if len(match.left_out):
+        first, second = match.first.rows, match.second.rows
+        rows = ", ".join(str((int(first[a]), int(second[b]))) for a, b in match.left_out[:5])
+        found.append(
+            Finding(
+                "anchors disagree",
+                f"{len(match.left_out)} of {len(match.left_out) + len(match.anchors)} anchors are far from where the "
+                f"others and the geometry put them, and were left out (rows {rows})",
+                "check whether these pairs saw the same input",
+                Severity.WARNING,
+            )
+        )
+    if match.anchor_noise:
+        spacing = match.second.graph.spacing()
+        found.append(
+            Finding(
+                "noisy anchors",
+                f"anchors agree with the match only to within {match.anchor_noise:.2g} intrinsic units a direction, "
+                f"{match.anchor_noise / spacing:.2g} times the spacing of samples, and hold it as loosely as that",
+                "pairs that saw exactly the same input",
+                Severity.WARNING,
+            )
+        )
+    return found
+
+
+def _torn(match: Match) -> list[Finding]:
+    """Regions that the match does not carry rigidly."""
+    torn = match.forward.strain > TORN
+    if not torn.any() or torn.mean() > 0.5:
+        return []
+    y = match.first.probe.activations
+    k = int(np.ptp(y, axis=0).argmax())
+    low, high = np.quantile(y[torn, k], [0.05, 0.95])
+    return [
+        Finding(
+            "torn region",
+            f"at {torn.mean():.1%} of the first network's samples neighbours are not carried to neighbours (mostly "
+            f"where {match.first.probe.neurons[k]} is between {low:.3g} and {high:.3g}); answers there are marked as "
+            "outside",
+            "more samples there, or more neurons where activations nearly fold",
+            Severity.WARNING if torn.mean() > 0.01 else Severity.NOTE,
+        )
+    ]
 
 
 def _scale(match: Match) -> list[Finding]:
@@ -145,8 +199,36 @@ def _scale(match: Match) -> list[Finding]:
             "scale mismatch",
             f"the spectra agree up to one factor: lengths in the second network's neighbourhoods are {factor:.3g} "
             "times those of the first",
-            "if the neighbourhoods were measured in different units or with another spread, correct `scale`",
+            "if the neighbourhoods were measured in different units or with another spread, correct `scale`; if nobody "
+            "knows the units, compare with relative_scale=None",
             Severity.WARNING,
+        )
+    ]
+
+
+def _conditioning(probe: Probe, rank: LocalRank, subject: str) -> list[Finding]:
+    """Samples that see one direction far less than another: all over, or in a region that nearly folds."""
+    condition = probe.truncate(rank.rank).manifold.metric.condition
+    bad = condition > _ILL
+    if bad.sum() < max(_FEW, 2e-3 * len(bad)):
+        return []
+    what = (
+        f"at {bad.mean():.1%} of the samples one direction is seen more than {_ILL:g} times less than another "
+        f"(condition number up to {condition.max():.3g})"
+    )
+    if np.median(condition) > 0.3 * _ILL:
+        advice = "more neurons, or neurons of an earlier layer; expect larger errors there"
+        return [Finding("ill-conditioned", what, advice, Severity.WARNING, subject)]
+    k = int(np.ptp(probe.activations, axis=0).argmax())
+    low, high = np.quantile(probe.activations[bad, k], [0.05, 0.95])
+    return [
+        Finding(
+            "nearly folds",
+            f"{what}: activations all but fold there (mostly where {probe.neurons[k]} is between {low:.3g} and "
+            f"{high:.3g}), and answers are less certain",
+            "more samples there, more neurons, or neurons of an earlier layer",
+            Severity.WARNING,
+            subject,
         )
     ]
 

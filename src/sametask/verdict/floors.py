@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from sametask._types import Array, Float
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
 from sametask.matching import isometric, spectral
-from sametask.matching.match import Match, edge_count
+from sametask.matching.match import Match
 from sametask.numerics.procrustes import orthogonal
 from sametask.probes.probe import Probe
 
@@ -39,6 +40,10 @@ class IsometryFigures:
     strain: Float[Array, " n"]
     uncovered: float
     functions: float = float("nan")
+
+    def rescale(self, factor: float) -> IsometryFigures:
+        """The figures in intrinsic units ``factor`` times smaller."""
+        return dataclasses.replace(self, levels=self.levels - 2 * np.log(factor))
 
 
 def isometry_figures(matched: Match) -> IsometryFigures:
@@ -72,7 +77,7 @@ def own_figures(probe: Probe, method: DiffusionChart, rng: np.random.Generator) 
     strain, outside, apart = [], [], []
     for source, target in ((one, two), (two, one)):
         sample, offset, _ = target.manifold.locate(target.manifold.project(source.probe.activations)[0])
-        edges = isometric.graph_edges(source.manifold, source.graph, edge_count(source.dimension))
+        edges = isometric.graph_edges(source.manifold, source.graph, isometric.edge_count(source.dimension))
         strain.append(isometric.strain(target.manifold, edges, sample, offset))
         outside.append(_outside(offset, sample, target))
         size = spectral.leading_size(spectral.shared_blocks(source, target), probe.dimension)
@@ -117,7 +122,7 @@ def torn(strain: Float[Array, " n"]) -> float:
 
 def unrelated_strain(of: Chart, rng: np.random.Generator) -> float:
     """Strain of a match that carries every step to an unrelated one of the same length distribution."""
-    steps = of.graph.steps[:, : edge_count(of.dimension)]
+    steps = of.graph.steps[:, : isometric.edge_count(of.dimension)]
     other = steps.reshape(-1, of.dimension)[rng.permutation(steps.shape[0] * steps.shape[1])].reshape(steps.shape)
     squared = np.square(steps).sum(axis=2)
     relative = np.square(steps - other).sum(axis=2) / np.maximum(squared, 1e-6 * float(np.median(squared)) or 1.0)

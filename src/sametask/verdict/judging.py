@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sametask import _check
 from sametask._check import InputError
 from sametask._outcome import Finding, Severity
 from sametask._types import Array, Int
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
 from sametask.matching.anchors import AnchorCheck, check_anchors, enough_to_check
-from sametask.matching.match import Match, anchor_rows, match
+from sametask.matching.match import Match, anchor_rows, match, spectral_scale
 from sametask.probes.probe import Probe
 from sametask.probes.rank import LocalRank
 from sametask.transformation import Transformation
@@ -49,6 +50,8 @@ class Case:
     folds: tuple[Folds, Folds]
     method: DiffusionChart
     rng: np.random.Generator
+    anchor_noise: float | None = None
+    relative_scale: float | None = 1.0
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,10 @@ def by_function(case: Case) -> Judgement:
     else:
         findings = [*findings, *_why_not(case, there, back)]
     if case.ranks[0].rank == case.ranks[1].rank:
-        evidence.append(_spectral_evidence(one, two, probes, case, "neighbourhoods agree"))
+        given = case.relative_scale
+        factor = spectral_scale(one, two)[0] if given is None else _check.positive("relative_scale", given)
+        scaled = (probes[0], probes[1].rescale(1 / factor))
+        evidence.append(_spectral_evidence(one, two.rescale(1 / factor), scaled, case, "neighbourhoods agree"))
         findings = [*findings, *_metric_disagrees(evidence[-1], decision)]
     return Judgement(decision, confidence, tuple(evidence), tuple(findings), transformation, (one, two), None, trial)
 
@@ -243,7 +249,17 @@ def by_isometry(case: Case) -> Judgement:
     pairs, held = _spare(case)
     check = _checked(charts, pairs, own)
     fitted = pairs if check is None else pairs[np.isin(pairs[:, 0], charts[0].rows[check.pairs[check.kept, 0]])]
-    matched = match(*charts, anchors=fitted if len(fitted) else None, seed=int(case.rng.integers(2**31)))
+    matched = match(
+        *charts,
+        anchors=fitted if len(fitted) else None,
+        anchor_noise=case.anchor_noise,
+        relative_scale=case.relative_scale,
+        seed=int(case.rng.integers(2**31)),
+    )
+    if matched.relative_scale != 1:
+        # told in the units of the first from here on
+        charts = (matched.first, matched.second)
+        own[1] = own[1].rescale(1 / matched.relative_scale)
     findings += diagnosis.of_match(matched)
     transformation = Transformation.from_match(matched)
     figures = floors.isometry_figures(matched)

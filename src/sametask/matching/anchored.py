@@ -1,0 +1,222 @@
+"""A match from anchors: which of them to believe, how firmly, and in what unit."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from sametask._types import Array, Bool, Int
+from sametask.charts.chart import Chart
+from sametask.matching import halves, isometric, spectral
+from sametask.matching.anchors import FEW, check_anchors, enough_to_check, most_wrong
+from sametask.matching.isometric import Edges, Images
+from sametask.matching.spectral import SpectralAlignment
+
+_APART = 0.4
+"""Anchors this far apart in the leading eigenfunctions, relative to unrelated samples, contradict the others."""
+_FAR = 5.0
+"""An anchor this many times farther from where the rest puts it than others are, and than the match is uncertain, is
+wrong."""
+_NEAR = 0.2
+"""Anchors this near to where the rest puts them, in units of the spacing of samples, are right enough."""
+_TORN = 6.0
+_STRAINED = 0.1
+"""A neighbourhood strained by more than this, and this many times more than most, makes its anchor suspect."""
+_NOISY = 3.0
+"""Anchors this many times farther off than the match is uncertain have noise of their own."""
+_TRIED = 5
+"""Iterations of a match that is only to show whether an anchor is missed."""
+_ROUNDS = 4
+_AGREE = 0.1
+"""Their noise is told again, as what it strained heals, until it grows by less."""
+
+
+@dataclass(frozen=True)
+class Anchored:
+    """A match from anchors.
+
+    Attributes:
+        alignment: of the eigenfunctions.
+        images: refined places, with their deviation.
+        kept: (k,) whether each anchor given agrees with the rest.
+        noise: standard deviation of the anchors kept, per direction, in intrinsic units; 0 where they are exact.
+    """
+
+    alignment: SpectralAlignment
+    images: Images
+    kept: Bool[Array, " k"]
+    noise: float
+
+
+@dataclass
+class _Search:
+    """What is known of a match while it is decided which anchors to believe."""
+
+    first: Chart
+    second: Chart
+    pairs: Array
+    edges: Edges
+    stretch: tuple[float, float] | None
+    places: tuple[Array, Array]
+    kept: Array
+    noise: float = 0.0
+
+    @property
+    def rows(self) -> Array:
+        """Anchors believed so far."""
+        return np.flatnonzero(self.kept)
+
+    @property
+    def checkable(self) -> bool:
+        """Whether one more may be left out."""
+        enough = enough_to_check(len(self.rows) - 1, self.first.dimension)
+        return enough and len(self.rows) > len(self.pairs) - most_wrong(len(self.pairs))
+
+    def refined(self, rows: Array, weights: Array | None = None, *, trial: bool = False) -> Images:
+        """The match held by some of the anchors, refined from the last one accepted; on trial not to the end."""
+        return isometric.refine(
+            self.first.manifold,
+            self.second.manifold,
+            self.edges,
+            self.places,
+            anchors=self.pairs[rows],
+            weights=weights,
+            stretch=self.stretch,
+            **({"iterations": _TRIED, "draws": 0} if trial else {}),
+        )
+
+    def accept(self, images: Images) -> Images:
+        """Go on from here."""
+        self.places = (images.sample, images.offset)
+        return images
+
+    def deviation(self, images: Images, weights: Array | None = None) -> Array:
+        """Of its places."""
+        return halves.deviation(self.first, self.second, images, self.pairs[self.kept], weights)
+
+    def missed(self, images: Images, row: int) -> float:
+        """Distance between the image of an anchor and its partner."""
+        sample, partner = self.pairs[[row], 0], self.pairs[[row], 1]
+        step = self.second.manifold.displacement(images.sample[sample], partner)[0]
+        return float(np.linalg.norm(step - images.offset[sample]))
+
+    def limit(self, images: Images) -> float:
+        """Distance from where the rest puts it up to which an anchor agrees."""
+        usual = float(np.median(images.anchor_residual))
+        uncertain = halves.OF_RESIDUALS * float(np.median(images.deviation))
+        spread = float(np.sqrt(self.first.dimension)) * float(np.hypot(uncertain, self.noise))
+        return max(_FAR * max(usual, spread), _NEAR * self.second.graph.spacing())
+
+    def suspicion(self, images: Images, rows: Array, limit: float) -> Array:
+        """Above 1 for anchors that are far from where the rest would put them, or, where the edges around them gave
+        way, have a torn neighbourhood."""
+        strain = images.strain.copy()
+        np.maximum.at(strain, self.edges.i, images.strain[self.edges.j])
+        torn = max(_TORN * float(np.median(images.strain)), _STRAINED)
+        return np.maximum(images.anchor_residual / limit, strain[self.pairs[rows, 0]] / torn)
+
+    def weights(self, uncertain: float) -> Array | None:
+        """An anchor as noisy as places are uncertain counts half."""
+        if not self.noise:
+            return None
+        return np.full(len(self.rows), 1 / (1 + np.square(self.noise / max(uncertain, np.finfo(float).tiny))))
+
+
+def anchored(
+    first: Chart,
+    second: Chart,
+    pairs: Int[Array, "k 2"],
+    *,
+    noise: float | None = None,
+    stretch: tuple[float, float] | None = None,
+) -> Anchored:
+    """Match two charts by anchors.
+
+    Anchors that contradict the rest are left out, one after another, at most a third: first those that are far off in
+    the eigenfunctions, then those that the refined match shows.
+
+    Args:
+        first, second: the charts.
+        pairs: rows of the charts.
+        noise: standard deviation of the anchors, or None to tell it from the match.
+        stretch: see :func:`isometric.refine`.
+    """
+    checkable = enough_to_check(len(pairs), first.dimension)
+    kept = check_anchors(first, second, pairs, _APART).kept if checkable else np.ones(len(pairs), bool)
+    alignment = spectral.anchored(first, second, pairs[kept], spectral.shared_blocks(first, second))
+    edges = isometric.graph_edges(first.manifold, first.graph, isometric.edge_count(first.dimension))
+    places = spectral.places(first, second, alignment)
+    search = _Search(first, second, pairs, edges, stretch, places, kept, noise or 0.0)
+    images = search.accept(search.refined(search.rows))
+    while True:
+        images = _without_wrong(search, images)
+        deviation = search.deviation(images)
+        uncertain = float(np.median(deviation))
+        if noise is None and checkable:
+            images = _with_noise(search, images, uncertain)
+        elif noise:
+            images = search.accept(search.refined(search.rows, search.weights(uncertain)))
+        if noise is not None or not search.noise or not _drop_worst(search, images, uncertain):
+            break
+        search.noise = 0.0
+        images = search.accept(search.refined(search.rows))
+    if search.noise:
+        deviation = search.deviation(images, search.weights(uncertain))
+        deviation = np.hypot(deviation, search.noise * images.anchor_influence)
+    images = dataclasses.replace(images, deviation=deviation, stretch_deviation=_unsure(images, deviation, stretch))
+    return Anchored(alignment, images, search.kept, float(search.noise))
+
+
+def _without_wrong(search: _Search, images: Images) -> Images:
+    """Leave out anchors, held to be exact, without which the rest agrees; the match that is left."""
+    while search.checkable:
+        rows, limit = search.rows, search.limit(images)
+        suspicion = search.suspicion(images, rows, limit)
+        if suspicion.max() <= 1:
+            break
+        asked = np.flatnonzero(suspicion > 1) if len(rows) <= FEW else [int(np.argmax(suspicion))]
+        trials = {k: search.refined(np.delete(rows, k), trial=True) for k in asked}
+        best = min(trials, key=lambda k: search.suspicion(trials[k], np.delete(rows, k), limit).max())
+        if search.missed(trials[best], int(rows[best])) <= limit:
+            break
+        search.kept[rows[best]] = False
+        search.accept(trials[best])
+        images = search.accept(search.refined(search.rows))
+    return images
+
+
+def _with_noise(search: _Search, images: Images, uncertain: float) -> Images:
+    """Tell the noise of the anchors, and let them hold the match no more firmly than that."""
+    floor = max(_NOISY * uncertain, 0.5 * _NEAR * search.second.graph.spacing())
+    for _ in range(_ROUNDS):
+        told = float(np.sqrt(np.mean(np.square(images.anchor_residual)) / search.first.dimension))
+        if told <= max(floor, search.noise * (1 + _AGREE)):
+            break
+        search.noise = told
+        images = search.accept(search.refined(search.rows, search.weights(uncertain)))
+    return images
+
+
+def _drop_worst(search: _Search, images: Images, uncertain: float) -> bool:
+    """Leave out the worst of noisy anchors, where that makes the rest agree far better; whether it was."""
+    if not search.checkable:
+        return False
+    rows, weights = search.rows, search.weights(uncertain)
+    worst = int(np.argmax(images.anchor_residual))
+    trial = search.refined(np.delete(rows, worst), None if weights is None else np.delete(weights, worst))
+    usual = float(np.sqrt(np.mean(np.square(trial.anchor_residual))))
+    if search.missed(trial, int(rows[worst])) <= max(_FAR * usual, _NEAR * search.second.graph.spacing()):
+        return False
+    search.kept[rows[worst]] = False
+    return True
+
+
+def _unsure(images: Images, deviation: Array, stretch: tuple[float, float] | None) -> float:
+    """Relative standard deviation of the stretch: off by as much more than residuals suggest as places are."""
+    if stretch is None:
+        return 0.0
+    level = max(float(np.mean(np.square(images.deviation))), np.finfo(float).tiny)
+    more = max(float(np.sqrt(np.mean(np.square(deviation)) / level)), 1.0)
+    return min(images.stretch_deviation * more, stretch[1])

@@ -1,0 +1,217 @@
+"""The linear systems of the refinement: edges, anchors and the unit of length as least squares, and their solution."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import splu
+
+from sametask._types import Array, Float, Int
+from sametask.numerics.manifold import SampledManifold
+from sametask.numerics.sparse_solve import Clusters, diagonal_blocks, two_level_solver
+
+STEP_TOLERANCE = 1e-5
+"""Of the linear solve in each Gauss–Newton step. The next step takes up what is left, but for the places that edges of
+next to no trust hold: there ten times as much showed."""
+
+_DRAW_TOLERANCE = 1e-2
+"""Of the linear solve for each draw: eight draws tell a deviation to no better than a fifth."""
+
+Solver = Callable[[Array, float], Array]
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Directed edges: the intrinsic step from ``i`` to ``j`` in i's frame, and the transport from j's frame to i's."""
+
+    i: Int[Array, " p"]
+    j: Int[Array, " p"]
+    step: Float[Array, "p d"]
+    transport: Float[Array, "p d d"]
+    weight: Float[Array, " p"]
+
+    @property
+    def length(self) -> Float[Array, " p"]:
+        """Intrinsic lengths."""
+        return np.linalg.norm(self.step, axis=1)
+
+
+def rotation_generators(d: int) -> Float[Array, "r d d"]:
+    """A basis of the antisymmetric matrices."""
+    generators = np.zeros((d * (d - 1) // 2, d, d))
+    rows, columns = np.triu_indices(d, k=1)
+    for r, (a, b) in enumerate(zip(rows, columns, strict=True)):
+        generators[r, a, b], generators[r, b, a] = -1, 1
+    return generators
+
+
+def linearise(edges: Edges, root: Array, transport: Array, turned: Array, generators: Array, n: int) -> sp.bsr_array:
+    """How the weighted residual of every edge answers to moves and spins of every sample.
+
+    The residual of edge (i, j) is the step between the images less the turned step; it changes by
+    ``Θ move_j − move_i − (spin_i · generators) turned``. ``root`` is the square root of each edge's weight.
+    """
+    p, d = turned.shape
+    width = d + len(generators)
+    blocks = np.zeros((p, 2, d, width))
+    blocks[:, 0, :, :d] = -np.eye(d)
+    blocks[:, 0, :, d:] = -_swept(turned, generators)
+    blocks[:, 1, :, :d] = transport
+    blocks *= root[:, None, None, None]
+    samples = np.stack([edges.i, edges.j], axis=1).ravel()
+    return sp.bsr_array((blocks.reshape(-1, d, width), samples, np.arange(0, 2 * p + 1, 2)), shape=(p * d, n * width))
+
+
+def _swept(steps: Array, generators: Array) -> Float[Array, "p d r"]:
+    """How steps change as the frame they are told in is spun."""
+    return np.einsum("rde,pe->pdr", generators, steps)
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Samples whose image is known.
+
+    Attributes:
+        pairs: (k, 2).
+        stiffness: (k,) of each, in units of a typical edge's.
+    """
+
+    pairs: Array
+    stiffness: Array
+
+    def add(
+        self, normal: sp.bsr_array, second: SampledManifold, sample: Array, offset: Array, typical: float
+    ) -> tuple[sp.bsr_array, Array]:
+        """Add the anchors to the normal equations of the edges, in place; their part of the right-hand side too."""
+        n, d = offset.shape
+        diagonal = normal.diagonal()
+        extra = np.full((n, len(diagonal) // n), 1e-9 * diagonal.mean())
+        if not len(self.pairs):
+            # without anchors every isometry of the manifold costs nothing: a little damping keeps the map where it
+            # started
+            extra += 1e-3 * typical
+        pull = np.zeros(extra.shape)
+        stiffness = self.stiffness[:, None] * typical
+        np.add.at(extra[:, :d], self.pairs[:, 0], stiffness)
+        np.add.at(pull[:, :d], self.pairs[:, 0], stiffness * self._wanted(second, sample, offset))
+        own, unknown = diagonal_blocks(normal), np.arange(extra.shape[1])
+        normal.data[own[:, None], unknown, unknown] += extra
+        return normal, pull.ravel()
+
+    def left_out(
+        self, second: SampledManifold, sample: Array, offset: Array, solve: Solver, typical: float
+    ) -> tuple[Array, Array]:
+        """(k,) distances of the anchors from where all the rest would put them, and (n,) how far places move where
+        anchors move by one unit each at random, per direction.
+
+        An anchor pulls its image towards itself, by as much as the rest gives way there.
+        """
+        wanted = self._wanted(second, sample, offset)
+        (k, d), n = wanted.shape, len(sample)
+        width = d + d * (d - 1) // 2
+        missed, influence = np.zeros(k), np.zeros(n)
+        for a in range(k):
+            at = self.pairs[a, 0] * width + np.arange(d)
+            moved = np.empty((n * width, d))
+            for p in range(d):
+                pulled = np.zeros(n * width)
+                pulled[at[p]] = self.stiffness[a] * typical
+                moved[:, p] = solve(pulled, _DRAW_TOLERANCE)
+            kept = np.eye(d) - moved[at]
+            missed[a] = np.linalg.norm(np.linalg.lstsq(kept, wanted[a], rcond=1e-9)[0])
+            influence += np.square(moved.reshape(n, width, d)[:, :d]).sum(axis=(1, 2)) / d
+        return missed, np.sqrt(influence)
+
+    def _wanted(self, second: SampledManifold, sample: Array, offset: Array) -> Array:
+        """(k, d): the steps from the images of the anchors to where they belong."""
+        at = self.pairs[:, 0]
+        return second.displacement(sample[at], self.pairs[:, 1])[0] - offset[at]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit of lengths on the second manifold, where it is unknown.
+
+    Attributes:
+        stretch: lengths there for each on the first manifold.
+        prior: its logarithm by what else is known.
+        precision: of the prior, the inverse of its variance; 0 where the unit is not free.
+        information: what edges and anchors add to the precision, in units of their own variance.
+    """
+
+    stretch: float = 1.0
+    prior: float = 0.0
+    precision: float = 0.0
+    information: float = 0.0
+
+    @staticmethod
+    def free(stretch: float, deviation: float) -> Unit:
+        """A unit of which something is known, with the relative standard deviation given."""
+        return Unit(stretch, float(np.log(stretch)), 1 / deviation**2)
+
+    def solve(
+        self, solution: Array, solve: Solver, back: sp.bsr_array, turned: Array, residual: Array
+    ) -> tuple[Array, Unit]:
+        """The solution with the unit free as well, from that with the unit held (one more column, eliminated last)."""
+        variance = max(float(np.mean(np.square(residual))), 1e-12)
+        column = -(back @ turned)
+        response = solve(column, STEP_TOLERANCE)
+        information = float(turned @ turned - column @ response)
+        pulled = float(turned @ residual - column @ solution)
+        weak = self.precision * variance
+        change = (pulled + weak * (self.prior - np.log(self.stretch))) / (information + weak)
+        change = float(np.clip(change, -0.2, 0.2))
+        stretch = self.stretch * float(np.exp(change))
+        return solution - change * response, dataclasses.replace(self, stretch=stretch, information=information)
+
+    def deviation(self, noise: Array) -> float:
+        """Relative standard deviation of the stretch."""
+        if not self.precision:
+            return 0.0
+        variance = max(float(np.mean(np.square(noise))), 1e-12)
+        return float(1 / np.sqrt(self.precision + self.information / variance))
+
+
+def solver(
+    normal: sp.bsr_array, edges: Edges, root: Array, transport: Array, turned: Array, generators: Array
+) -> Solver:
+    """Solve the normal equations to a relative tolerance: on curves, where nothing fills in, by elimination."""
+    d, width = turned.shape[1], normal.blocksize[0]
+    if d == 1:
+        options = {"SymmetricMode": True}
+        direct = splu(sp.csc_array(normal), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
+        return lambda right, _: direct.solve(right)
+
+    def carried(edge: Array) -> Array:
+        # rigid motions of i and j together leave the residual of their edge as it is
+        back = np.swapaxes(transport[edge], 1, 2)
+        maps = np.zeros((len(edge), width, width))
+        maps[:, :d, :d] = back
+        maps[:, :d, d:] = np.matmul(back, _swept(turned[edge], generators))
+        turns = np.matmul(back[:, None], np.matmul(generators, transport[edge][:, None]))
+        maps[:, d:, d:] = 0.5 * np.einsum("ade,pbde->pab", generators, turns)
+        return maps
+
+    # edges of little trust are long: what they alone join need not move as one
+    clusters = Clusters.grow(edges.i, edges.j, 1 / root, len(normal.indptr) - 1, width)
+    return two_level_solver(normal, clusters.cluster, clusters.motions(edges.i, carried, width))
+
+
+def places_deviation(back: sp.bsr_array, noise: Array, edges: Edges, solve: Solver, n: int, draws: int) -> Array:
+    """Standard deviation of the places if every sample's edges were off together by as much as is left of them.
+
+    What is left is mostly curvature, which the edges of one sample share; taking edges for independent would promise
+    too much.
+    """
+    rng = np.random.default_rng(0)
+    d = edges.step.shape[1]
+    squares = np.zeros(n)
+    for _ in range(draws):
+        drawn = noise[:, None] * rng.standard_normal((n, d))[edges.i] / np.sqrt(d)
+        places = solve(back @ drawn.ravel(), _DRAW_TOLERANCE).reshape(n, -1)[:, :d]
+        squares += np.square(places).mean(axis=1)
+    return np.sqrt(squares / max(draws, 1))
