@@ -17,7 +17,7 @@ from sametask.matching.isometric import Images
 from sametask.numerics.neighbours import NeighbourGraph
 
 _FEWEST = 40
-"""Samples in a half, below which it is not matched by itself."""
+"""Samples in a half besides the anchors, below which it is not matched by itself."""
 _ITERATIONS = 4
 _AROUND = 64
 _COUNT = {1: 4}
@@ -27,10 +27,10 @@ _OF_HALVES_ABOVE = 1.3
 _OF_NOISY_HALVES = 1.2
 """The error of a whole match for each by which halves differ from it, in one and two dimensions and above, and where
 the local metric is noisy: measured on worlds whose truth is known, see docs/design.md."""
-_ASTRAY = 4.0
-"""Places in a half that are away by more than this many times the median count as no more: there it came apart."""
 OF_RESIDUALS = 4.0
 """Likewise for each standard deviation that the residuals of the edges suggest, where there are too few samples."""
+_ASTRAY = 4.0
+"""Places in a half that are away by more than this many times the median count as no more: there it came apart."""
 
 
 def deviation(
@@ -43,7 +43,7 @@ def deviation(
         images: the match of all samples, with the deviation that its residuals suggest.
         anchors, weights: what the match was held by; halves are held by the same.
     """
-    if min(len(first.rows), len(second.rows)) < 2 * max(_FEWEST, len(anchors)):
+    if min(len(first.rows), len(second.rows)) < 2 * (_FEWEST + len(anchors)):
         return OF_RESIDUALS * images.deviation
     rng = np.random.default_rng(0)
     spreads = []

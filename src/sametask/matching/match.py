@@ -22,8 +22,8 @@ from sametask.numerics.manifold import SampledManifold
 _REFINED = 3
 """Unanchored candidates refined: those that look best after the functional maps have grown."""
 
-_EIGENVALUES = 6
-"""Eigenvalues that an unknown unit is told from: beyond these noise and bandwidth tell more than the manifold."""
+COMPARED = 6
+"""Eigenvalues compared: beyond these noise and bandwidth tell more than the manifold."""
 
 _BIAS = 0.01
 """Relative error of lengths told by eigenvalues that does not show in their disagreement."""
@@ -150,7 +150,7 @@ def _given_scale(first: Chart, second: Chart, relative_scale: float | None) -> t
 
 def spectral_scale(first: Chart, second: Chart) -> tuple[float, float]:
     """Lengths on the second manifold for each on the first, by their spectra, and the relative standard deviation."""
-    e = min(_EIGENVALUES, len(first.eigenvalues), len(second.eigenvalues))
+    e = min(COMPARED, len(first.eigenvalues), len(second.eigenvalues))
     ratio = 0.5 * np.log(first.eigenvalues[:e] / np.maximum(second.eigenvalues[:e], np.finfo(float).tiny))
     return float(np.exp(np.median(ratio))), float(np.hypot(_BIAS, np.std(ratio) / np.sqrt(e)))
 

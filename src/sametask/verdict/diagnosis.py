@@ -7,12 +7,12 @@ import numpy as np
 from sametask._outcome import Finding, Severity
 from sametask.charts.chart import Chart
 from sametask.matching.anchors import AnchorCheck
-from sametask.matching.match import Match
+from sametask.matching.match import COMPARED, Match
 from sametask.probes.probe import Probe
 from sametask.probes.rank import LocalRank
 from sametask.transformation import TORN
 from sametask.verdict.evidence import Evidence
-from sametask.verdict.floors import COMPARED, log_eigenvalues
+from sametask.verdict.floors import log_eigenvalues
 from sametask.verdict.folds import Folds
 
 _ILL = 30.0

@@ -11,12 +11,10 @@ from sametask._types import Array, Float
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
 from sametask.matching import isometric, spectral
-from sametask.matching.match import Match
+from sametask.matching.match import COMPARED, Match
 from sametask.numerics.procrustes import orthogonal
 from sametask.probes.probe import Probe
 
-COMPARED = 6
-"""Eigenvalues compared: beyond these noise and bandwidth tell more than the manifold."""
 _MOST = 1000
 _SHARE = 0.8
 _RESAMPLES = 5

@@ -13,7 +13,7 @@ from sametask._types import Array, Int
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
 from sametask.matching.anchors import AnchorCheck, check_anchors, enough_to_check
-from sametask.matching.match import Match, anchor_rows, match, spectral_scale
+from sametask.matching.match import COMPARED, Match, anchor_rows, match, spectral_scale
 from sametask.probes.probe import Probe
 from sametask.probes.rank import LocalRank
 from sametask.transformation import Transformation
@@ -401,7 +401,7 @@ def _anchor_evidence(check: AnchorCheck, own: list[IsometryFigures]) -> Evidence
 
 def _spectral_evidence(one: Chart, two: Chart, probes: tuple[Probe, ...], case: Case, claim: str) -> Evidence:
     own = [floors.own_figures(probe, case.method, case.rng) for probe in probes]
-    e = min(floors.COMPARED, len(one.eigenvalues), len(two.eigenvalues))
+    e = min(COMPARED, len(one.eigenvalues), len(two.eigenvalues))
     return _spectrum(one, two, own, floors.log_eigenvalues(one)[:e] - floors.log_eigenvalues(two)[:e], claim)
 
 
