@@ -17,11 +17,13 @@ from sametask.charts.coordinates import independent_coordinates
 from sametask.charts.diffusion import DiffusionChart
 from sametask.numerics import diffusion, eigen
 from sametask.numerics.diffusion import DiffusionOperator
-from sametask.numerics.manifold import SampledManifold
+from sametask.numerics.manifold import AROUND, SampledManifold
 from sametask.numerics.neighbours import NeighbourGraph, neighbour_graph
 from sametask.probes.probe import Probe
 
 _AROUND = 24
+_BEYOND = 2
+"""Neighbours from either side of a sample on a curve."""
 _KERNEL_LEAST = 8.0
 """A kernel that falls to e⁻⁸ before the nearest neighbour joins no samples."""
 _KERNEL_MOST = 30.0
@@ -284,11 +286,28 @@ def _rid_of_noise(probe: Probe, graph: NeighbourGraph, method: DiffusionChart) -
 
 def _on_graph(probe: Probe, graph: NeighbourGraph) -> SampledManifold:
     """The manifold of a probe with the neighbours of its graph."""
-    near = np.concatenate([np.arange(len(probe))[:, None], graph.index[:, :_AROUND]], axis=1)
+    near = np.concatenate([np.arange(len(probe))[:, None], _both_sides(graph)[:, :_AROUND]], axis=1)
     plain = probe.manifold
     manifold = SampledManifold(plain.activations, plain.metric, near, plain.projection)
     manifold.__dict__["tree"] = plain.tree  # the same points
     return manifold
+
+
+def _both_sides(graph: NeighbourGraph) -> Array:
+    """The neighbours, on curves with some from beyond a gap among the first ``AROUND``, where the nearest all lie on
+    one side: without them no place crosses the gap, and cubics are continued far across it."""
+    if graph.steps.shape[2] > 1 or graph.index.shape[1] <= AROUND:
+        return graph.index
+    above = np.where(graph.present, np.sign(graph.steps[:, :, 0]), 0)
+    first = AROUND - _BEYOND
+    side = -np.sign(above[:, :first].sum(axis=1, keepdims=True))
+    lacking = np.count_nonzero(above[:, :first] == side, axis=1) < _BEYOND
+    wanted = lacking[:, None] & (above == side) & (side != 0)
+    wanted[:, :first] = False
+    wanted &= np.cumsum(wanted, axis=1) <= _BEYOND
+    place = np.where(wanted, 1, 2)
+    place[:, :first] = 0
+    return np.take_along_axis(graph.index, np.argsort(place, axis=1, kind="stable"), axis=1)
 
 
 def _pieces(graph: NeighbourGraph, method: DiffusionChart) -> tuple[int, Array]:

@@ -62,6 +62,8 @@ class _Search:
     places: tuple[Array, Array]
     kept: Array
     noise: float = 0.0
+    uncertain: float = 0.0
+    """Typical deviation of places as halves tell it, once that was asked for."""
 
     @property
     def rows(self) -> Array:
@@ -105,9 +107,16 @@ class _Search:
     def limit(self, images: Images) -> float:
         """Distance from where the rest puts it up to which an anchor agrees."""
         usual = float(np.median(images.anchor_residual))
-        uncertain = halves.OF_RESIDUALS * float(np.median(images.deviation))
+        uncertain = max(halves.OF_RESIDUALS * float(np.median(images.deviation)), self.uncertain)
         spread = float(np.sqrt(self.first.dimension)) * float(np.hypot(uncertain, self.noise))
         return max(_FAR * max(usual, spread), _NEAR * self.second.graph.spacing())
+
+    def ask_halves(self, images: Images) -> Array:
+        """Tell how uncertain places are, so that no anchor is accused by residuals alone: errors that neighbouring
+        edges share leave none."""
+        deviation = self.deviation(images)
+        self.uncertain = float(np.median(deviation))
+        return deviation
 
     def suspicion(self, images: Images, rows: Array, limit: float) -> Array:
         """Above 1 for anchors that are far from where the rest would put them, or, where the edges around them gave
@@ -149,7 +158,7 @@ def anchored(
     edges = isometric.graph_edges(first.manifold, first.graph, isometric.edge_count(first.dimension))
     places = spectral.places(first, second, alignment)
     search = _Search(first, second, pairs, edges, stretch, places, kept, noise or 0.0)
-    images = search.accept(search.refined(search.rows))
+    images = _with_right(search, search.accept(search.refined(search.rows)))
     while True:
         images = _without_wrong(search, images)
         deviation = search.deviation(images)
@@ -169,11 +178,28 @@ def anchored(
     return Anchored(alignment, images, search.kept, float(search.noise))
 
 
+def _with_right(search: _Search, images: Images) -> Images:
+    """Take back anchors that the eigenfunctions spoke against, where the refined match agrees with them."""
+    if search.kept.all():
+        return images
+    uncertain = np.sqrt(search.first.dimension) * search.ask_halves(images)[search.pairs[:, 0]]
+    limit = np.maximum(search.limit(images), _FAR * uncertain)
+    right = [row for row in np.flatnonzero(~search.kept) if search.missed(images, int(row)) <= limit[row]]
+    if not right:
+        return images
+    search.kept[right] = True
+    return search.accept(search.refined(search.rows))
+
+
 def _without_wrong(search: _Search, images: Images) -> Images:
     """Leave out anchors, held to be exact, without which the rest agrees; the match that is left."""
     while search.checkable:
         rows, limit = search.rows, search.limit(images)
         suspicion = search.suspicion(images, rows, limit)
+        if suspicion.max() > 1 and not search.uncertain:
+            search.ask_halves(images)
+            limit = search.limit(images)
+            suspicion = search.suspicion(images, rows, limit)
         if suspicion.max() <= 1:
             break
         asked = np.flatnonzero(suspicion > 1) if len(rows) <= FEW else [int(np.argmax(suspicion))]

@@ -73,7 +73,7 @@ def _moved(
     sample, offset = images.sample[rows[0]], images.offset[rows[0]]
     at = whole.evaluate(sample, offset)
     near = _nearest_kept(second, rows[1])[sample]
-    start = near, two.step(near, at - two.activations[near])
+    start = near, two.step(near, two.project(whole.lift(at))[0] - two.activations[near])
     k = len(anchors)
     edges = isometric.graph_edges(one, graph, isometric.edge_count(first.dimension))
     half = isometric.refine(
@@ -86,7 +86,8 @@ def _moved(
         iterations=_ITERATIONS,
         draws=0,
     )
-    return whole.step(sample, two.evaluate(half.sample, half.offset) - at)
+    moved = whole.project(two.lift(two.evaluate(half.sample, half.offset)))[0]
+    return whole.step(sample, moved - at)
 
 
 def _nearest_kept(chart: Chart, kept: Array) -> Array:

@@ -49,6 +49,10 @@ class Projection:
         left = np.maximum(np.square(centred).sum(axis=1) - np.square(coordinates).sum(axis=1), 0)
         return coordinates, np.sqrt(left)
 
+    def lift(self, coordinates: Float[Array, "p r"]) -> Float[Array, "p m"]:
+        """The activations in the span that have these coordinates."""
+        return coordinates @ self.basis.T + self.centre
+
     @staticmethod
     def fit(activations: Float[Array, "n m"], width: int) -> Projection:
         """The ``width`` leading principal directions (Halko, Martinsson & Tropp 2011)."""
@@ -80,6 +84,10 @@ class SampledManifold:
         if self.projection is None:
             return values, np.zeros(len(values))
         return self.projection.apply(values)
+
+    def lift(self, reduced: Float[Array, "p r"]) -> Float[Array, "p m"]:
+        """Activations at full width, but for what :meth:`project` leaves out: another part has directions of its own."""
+        return reduced if self.projection is None else self.projection.lift(reduced)
 
     @property
     def dimension(self) -> int:
