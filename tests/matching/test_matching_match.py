@@ -285,3 +285,34 @@ def test_a_circle_without_anchors_is_a_match_up_to_rotation():
     angle = np.arctan2(x[:, 1], x[:, 0])
     turns = [sign * angle + shift for sign in (1, -1) for shift in np.linspace(0, 2 * np.pi, 120)]
     assert min(relative_error(images, nets[1](np.stack([np.cos(t), np.sin(t)], 1))) for t in turns) < 0.1
+
+
+# -- curves with gaps, wide activations ------------------------------------------------------------------------------
+
+
+def test_places_cross_a_gap_in_the_second_network_s_samples():
+    rng = np.random.default_rng(3)
+    x = [np.sort(rng.uniform(0, 1, (400, 1)), axis=0) for _ in range(2)]
+    x[1] = x[1][(x[1][:, 0] < 0.45) | (x[1][:, 0] > 0.5)]
+    x = [np.concatenate([np.linspace(0.05, 0.95, 6)[:, None], some]) for some in x]
+    charts = [st.chart(WORLDS["interval"].probe(RandomNetwork.draw(1, 3, 30 + k), some)) for k, some in enumerate(x, 1)]
+    match = st.match(*charts, anchors=np.repeat(np.arange(6)[:, None], 2, axis=1))
+    # the nearest sample is at most half the gap away
+    assert np.abs(match.forward.offset).max() < 0.035
+
+
+def test_wide_activations_are_as_certain_as_narrow_ones():
+    rng = np.random.default_rng(1)
+    x = [rng.uniform(0, 1, (300, 1)) for _ in range(2)]
+    x[1][:6] = x[0][:6]
+    networks = [RandomNetwork.draw(1, 5, 10 + k) for k in range(2)]
+    turn = np.linalg.qr(rng.normal(size=(200, 5)))[0].T
+    deviations = []
+    for mixed in (np.eye(5), turn):
+        probes = [
+            st.Probe.from_jacobians(network(some) @ mixed, np.einsum("nmd,mw->nwd", network.jacobian(some), mixed))
+            for network, some in zip(networks, x, strict=True)
+        ]
+        match = st.match(*map(st.chart, probes), anchors=np.repeat(np.arange(6)[:, None], 2, axis=1))
+        deviations.append(float(np.median(match.forward.deviation)))
+    assert deviations[1] == pytest.approx(deviations[0], rel=0.01)

@@ -86,7 +86,7 @@ class SampledManifold:
         return self.projection.apply(values)
 
     def lift(self, reduced: Float[Array, "p r"]) -> Float[Array, "p m"]:
-        """Activations at full width, but for what :meth:`project` leaves out: another part has directions of its own."""
+        """Activations at full width, but for what :meth:`project` leaves out: parts have directions of their own."""
         return reduced if self.projection is None else self.projection.lift(reduced)
 
     @property
