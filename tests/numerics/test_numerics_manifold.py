@@ -100,6 +100,21 @@ def test_a_noisy_metric_makes_steps_no_worse_than_tangent_planes() -> None:
     assert rms(lengths - true) < rms(np.linalg.norm(flat, axis=1) - true)
 
 
+def test_steps_beyond_the_nearest_neighbours_keep_their_order() -> None:
+    """A pair is told from both ends, and one of them may lie where samples are denser: for it the other is far."""
+    errors, spacings = [], []
+    for n in (500, 2000, 8000):
+        x = np.random.default_rng(1).uniform(0, 1, (n, 2))
+        manifold = manifold_of(RandomNetwork.draw(2, 5, 3), x)
+        near = KDTree(x).query(x, 25)[1]
+        a, b = np.repeat(np.arange(n), 24), near[:, 1:].ravel()
+        turn = np.einsum("ndm,nme->nde", manifold.metric.frames, RandomNetwork.draw(2, 5, 3).jacobian(x))
+        true = np.einsum("nde,ne->nd", (turn / manifold.metric.gains[:, :, None])[a], x[b] - x[a])
+        errors.append(rms(manifold.displacement(a, b)[0] - true))
+        spacings.append(n**-0.5)
+    assert slope(spacings, errors) > 3.5
+
+
 def test_displacement_follows_great_circles() -> None:
     errors, spacings = [], []
     for n in (300, 1200, 4800, 19200):

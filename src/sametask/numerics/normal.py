@@ -33,24 +33,20 @@ class NormalCoordinates:
     Attributes:
         quadratic: (n, d, d, d) symmetric in the last two: ½ Γ.
         cubic: (n, d, d, d, d) symmetric in the last three: C.
-        radius: (n,) reach of the neighbours fitted to. Beyond it the corrections grow linearly.
     """
 
     quadratic: Float[Array, "n d d d"]
     cubic: Float[Array, "n d d d d"]
-    radius: Float[Array, " n"]
 
     def __call__(
         self, i: Int[Array, " p"], tangential: Float[Array, "p d"]
     ) -> tuple[Float[Array, "p d"], Float[Array, "p d d"]]:
         """Normal coordinates u around samples ``i``, and their differential ∂u/∂z."""
         z = tangential
-        length = np.linalg.norm(z, axis=1)
-        near = (self.radius[i] / np.maximum(length, self.radius[i]))[:, None, None]
         p, d = z.shape
         pairs = (z[:, :, None] * z[:, None, :]).reshape(p, d * d, 1)
-        once = near * np.matmul(self.quadratic[i].reshape(p, d * d, d), z[:, :, None]).reshape(p, d, d)
-        twice = near**2 * np.matmul(self.cubic[i].reshape(p, d * d, d * d), pairs).reshape(p, d, d)
+        once = np.matmul(self.quadratic[i].reshape(p, d * d, d), z[:, :, None]).reshape(p, d, d)
+        twice = np.matmul(self.cubic[i].reshape(p, d * d, d * d), pairs).reshape(p, d, d)
         # where the metric changes this fast the samples do not resolve it, and the polynomial is no guide
         size = np.sqrt(np.square(2 * once + 3 * twice).sum(axis=(1, 2)))
         held = np.minimum(1, _MOST / np.maximum(size, np.finfo(float).tiny))[:, None, None]
@@ -64,7 +60,7 @@ class NormalCoordinates:
     ) -> NormalCoordinates:
         """Fit to the ``count`` nearest of each sample's neighbours; entries that repeat the sample are left out."""
         n, d = metric.gains.shape
-        quadratic, cubic, radius = np.empty((n, d, d, d)), np.empty((n, d, d, d, d)), np.empty(n)
+        quadratic, cubic = np.empty((n, d, d, d)), np.empty((n, d, d, d, d))
         near = neighbours[:, :count]
 
         def regression(rows: Array) -> _Regression:
@@ -77,8 +73,7 @@ class NormalCoordinates:
             rows = np.arange(start, min(start + block, n))
             fit = regression(rows)
             quadratic[rows], cubic[rows] = _geodesics(*_metric_derivatives(fit.coefficients(ridge), fit.radius))
-            radius[rows] = fit.radius
-        return NormalCoordinates(quadratic, cubic, radius)
+        return NormalCoordinates(quadratic, cubic)
 
 
 def metric_around(
