@@ -290,12 +290,12 @@ def test_reanchored_places_are_the_same_places_told_from_nearer() -> None:
 def test_steps_that_are_kept_change_nothing(d, monkeypatch) -> None:
     """Where the neighbours are given, steps to them are measured once; without a graph they are measured as asked."""
     manifold, a, _, _ = pairs(d, {1: 40, 2: 12, 3: 7}[d])
-    near = KDTree(manifold.activations).query(manifold.activations, 12)[1]
+    near = KDTree(manifold.activations).query(manifold.activations, 11)[1]
     kept = SampledManifold(manifold.activations, manifold.metric, near)
     offset = np.random.default_rng(2).normal(size=(len(a), d)) * 0.5 * np.abs(kept.spokes[0]).mean()
     sample, place, rotation = kept.reanchor(a, offset, moves=1)
     step, seen, turn = offset.copy(), a.copy(), np.broadcast_to(np.eye(d), (len(a), d, d)).copy()
-    for c in near[a, 1:11].T:
+    for c in near[a, 1:].T:
         other, theta = kept.seen_from(c, a, offset)
         nearer = np.square(other).sum(axis=1) < np.square(step).sum(axis=1) * (1 - 1e-9)
         step[nearer], seen[nearer], turn[nearer] = other[nearer], c[nearer], theta[nearer]
@@ -313,6 +313,23 @@ def test_steps_that_are_kept_change_nothing(d, monkeypatch) -> None:
     monkeypatch.setattr("sametask.numerics.manifold._CACHED", 2000)  # a few pairs at a time
     for part, one in zip(kept.displacement(a, near[a, 1]), whole, strict=True):
         np.testing.assert_allclose(part, one, atol=1e-12)
+
+
+def test_places_move_across_a_hole_to_the_sample_nearest() -> None:
+    """On the far side of the hole lie samples that are nearer, but not among the nearest few of the first."""
+    x = grid(2, 30)
+    x = x[np.abs(x - 0.5).max(axis=1) > 0.2]
+    network = RandomNetwork.draw(2, 5, 3)
+    plain = manifold_of(network, x)
+    manifold = SampledManifold(plain.activations, plain.metric, KDTree(x).query(x, 25)[1])
+    a = np.repeat(KDTree(x).query([[0.29, 0.5]])[1], 2)
+    near = manifold.neighbours[a[0]]
+    target = near[np.argmax(np.linalg.norm(x[near] - x[a[0]], axis=1))]
+    step, _ = manifold.displacement(a, np.repeat(target, 2))
+    sample, offset, _ = manifold.reanchor(a, step * np.array([[0.9], [1.0]]), moves=1)
+    assert target not in near[:11]
+    np.testing.assert_array_equal(sample, target)
+    np.testing.assert_allclose(np.linalg.norm(offset, axis=1), [0.1 * np.linalg.norm(step[0]), 0], atol=1e-9)
 
 
 def test_around_has_the_sample_itself_among_them() -> None:

@@ -6,6 +6,7 @@ frame. Steps between samples are measured from both ends and averaged: the error
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -227,6 +228,7 @@ class SampledManifold:
             closer = left < missing[asked]
             asked = asked[closer]
             sample[asked], offset[asked], missing[asked] = rival[asked], other[closer], left[closer]
+        sample, offset, _ = self.reanchor(sample, offset)
         return sample, offset, missing
 
     def _approach(
@@ -285,26 +287,43 @@ class SampledManifold:
         moving = np.arange(len(a))
         for _ in range(moves):
             here, step = sample[moving], offset[moving]
-            near = self.around(here, step, AROUND)
             best, best_sample, best_step = np.square(step).sum(axis=1), here.copy(), step.copy()
             turn = np.broadcast_to(np.eye(self.dimension), (len(here), self.dimension, self.dimension)).copy()
-            for column, c in enumerate(near.T):
-                if self.neighbours is None:
-                    to, theta = self.displacement(here, c)
-                else:
-                    to, theta = self.spokes[0][here, column], self.spokes[1][here, column]
-                seen = step - to
+            for rows, c, to, theta in self._others(here, step):
+                seen = step[rows] - to
                 length = np.square(seen).sum(axis=1)
-                nearer = length < best * (1 - 1e-9)  # ties keep the sample: the same data give the same bits
-                best[nearer], best_sample[nearer] = length[nearer], c[nearer]
-                turn[nearer] = np.swapaxes(theta[nearer], 1, 2)
-                best_step[nearer] = np.matmul(turn[nearer], seen[nearer, :, None])[:, :, 0]
+                nearer = length < best[rows] * (1 - 1e-9)  # ties keep the sample: the same data give the same bits
+                rows, theta = rows[nearer], theta[nearer]
+                best[rows], best_sample[rows] = length[nearer], c[nearer]
+                turn[rows] = np.swapaxes(theta, 1, 2)
+                best_step[rows] = np.matmul(turn[rows], seen[nearer, :, None])[:, :, 0]
             sample[moving], offset[moving] = best_sample, best_step
             rotation[moving] = turn @ rotation[moving]
             moving = moving[best_sample != here]
             if len(moving) == 0:
                 break
         return sample, offset, rotation
+
+    def _others(self, a: Array, offset: Array) -> Iterator[tuple[Array, Array, Array, Array]]:
+        """Samples that may be nearer to the places (a, offset) than a, one for each of some of the places at a time:
+        which places, the samples, the steps to them from a, and the transports.
+
+        Only samples less than two offsets away from a can be. Where samples leave a hole there may be more of them than
+        the nearest few.
+        """
+        every = np.arange(len(a))
+        if self.neighbours is None:
+            for c in self.around(a, offset, AROUND).T:
+                yield (every, c, *self.displacement(a, c))
+            return
+        steps, turns = self.spokes
+        for column, c in enumerate(self.neighbours[a, : AROUND + 1].T):
+            yield every, c, steps[a, column], turns[a, column]
+        reach = np.linalg.norm(steps[a, -1], axis=1)
+        far = np.flatnonzero(reach < 2 * np.linalg.norm(offset, axis=1))
+        if len(far):
+            for c in self.neighbours[a[far], AROUND + 1 :].T:
+                yield (far, c, *self.displacement(a[far], c))
 
 
 def combine(
