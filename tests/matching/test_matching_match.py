@@ -213,6 +213,16 @@ def test_a_perturbed_start_is_drawn_back():
     assert relative_error(reached, chart.probe.activations) < 0.1 * relative_error(begun, chart.probe.activations)
 
 
+def test_places_converge_at_third_order():
+    """Few pairs of samples are far apart as the one end sees it, or where the metric changes fast; they do not rule."""
+    errors, sizes = [], (500, 1000, 2000)
+    for n in sizes:
+        both = pair("rectangle", n, 100)
+        match = st.match(st.chart(both.first), st.chart(both.second), anchors=both.anchors)
+        errors.append(relative_error(said(match, match.forward), truth(match, 100)))
+    assert np.polyfit(np.log(np.power(sizes, -0.5)), np.log(errors), 1)[0] > 2.8
+
+
 def test_unrelated_shapes_cannot_be_matched_without_strain_or_overhang():
     long, square = box(1.6, 1.0), box(1.2, 1.0)
     rng = np.random.default_rng(0)

@@ -37,6 +37,12 @@ anchor that contradicts the rest, and the strain around it shows that."""
 _LEAST_STRAIN = 0.05
 """An edge strained by less is not distrusted."""
 
+_CERTAIN = 1.0
+"""An edge whose ends disagree by this many times as much as is usual counts half."""
+
+_LEAST_APART = 1e-6
+"""Ends that disagree by less, relative to the length, agree: the rest is rounding."""
+
 _TORN = 0.2
 """An edge strained by more does not hold."""
 
@@ -98,10 +104,10 @@ def graph_edges(manifold: SampledManifold, graph: NeighbourGraph, neighbours: in
     i, j = everyone[near], graph.index[near]
     pairs = np.unique(np.concatenate([i * n + j, j * n + i]))
     i, j = pairs // n, pairs % n
-    step, transport = _displacements(manifold, i, j)
+    step, transport, apart = _displacements(manifold, i, j)
     squared = np.square(step).sum(axis=1)
     floor = 1e-6 * np.median(squared) if len(squared) else 1.0
-    return Edges(i, j, step, transport, 1 / np.maximum(squared, max(floor, np.finfo(float).tiny)))
+    return Edges(i, j, step, transport, apart, 1 / np.maximum(squared, max(floor, np.finfo(float).tiny)))
 
 
 def edge_count(dimension: int) -> int:
@@ -151,7 +157,7 @@ def refine(
     repairs = 0
     while True:
         turned = unit.stretch * np.einsum("pde,pe->pd", rotation[edges.i], edges.step)
-        root = np.sqrt(edges.weight * _trust(edges, between - turned))
+        root = np.sqrt(edges.weight * _certainty(edges, steps) * _trust(edges, between - turned))
         system = linearise(edges, root, transport, turned, generators, n)
         back = sp.bsr_array(system.T)
         normal, pull = held.add(sp.bsr_array(back @ system), second, sample, offset, typical)
@@ -183,7 +189,8 @@ def refine(
             _regrow(second, edges, astray, _strain(edges, between - turned, n), sample, offset, rotation)
             steps = _image_steps(second, edges, sample, offset, steps)
             between, transport = steps.between, steps.transport
-    noise = np.sqrt(edges.weight) * np.linalg.norm(between - turned, axis=1) * np.sqrt(_trust(edges, between - turned))
+    kept = edges.weight * _certainty(edges, steps) * _trust(edges, between - turned)
+    noise = np.sqrt(kept) * np.linalg.norm(between - turned, axis=1)
     deviation = places_deviation(back, noise, edges, solve, n, draws)
     missed, influence = held.left_out(second, sample, offset, solve, typical)
     strains = _strain(edges, between - turned, n)
@@ -301,12 +308,14 @@ class _ImageSteps:
         ends: (2, p) the nearest samples of the images of i and j.
         displacement: (p, d) the step from the one to the other.
         transport: (p, d, d) from the frame at j's image to that at i's.
+        apart: (p,) how far the displacements differ that its two ends see.
         between: (p, d) the step from the image of i to the image of j in the frame at i's image.
     """
 
     ends: Array
     displacement: Array
     transport: Array
+    apart: Array
     between: Array
 
 
@@ -316,25 +325,26 @@ def _image_steps(
     """Measure steps between images; where the nearest samples are as before, what is ``known`` is taken over."""
     ends = np.stack([sample[edges.i], sample[edges.j]])
     if known is None:
-        displacement, transport = _displacements(second, *ends)
+        displacement, transport, apart = _displacements(second, *ends)
     else:
-        displacement, transport = known.displacement.copy(), known.transport.copy()
+        displacement, transport, apart = known.displacement.copy(), known.transport.copy(), known.apart.copy()
         changed = np.flatnonzero((ends != known.ends).any(axis=0))
-        displacement[changed], transport[changed] = _displacements(second, *ends[:, changed])
+        displacement[changed], transport[changed], apart[changed] = _displacements(second, *ends[:, changed])
     between = displacement - offset[edges.i] + np.einsum("pde,pe->pd", transport, offset[edges.j])
-    return _ImageSteps(ends, displacement, transport, between)
+    return _ImageSteps(ends, displacement, transport, apart, between)
 
 
-def _displacements(manifold: SampledManifold, a: Array, b: Array) -> tuple[Array, Array]:
-    """Steps between samples, and transports; pairs that come more than once, either way round, are measured once."""
+def _displacements(manifold: SampledManifold, a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """Steps between samples, transports, and how far the ends differ; pairs that come more than once, either way round,
+    are measured once."""
     n = len(manifold.activations)
     pairs, place = np.unique(np.minimum(a, b) * n + np.maximum(a, b), return_inverse=True)
-    step, transport = manifold.displacement(pairs // n, pairs % n)
+    step, transport, apart = manifold.measure(pairs // n, pairs % n)
     step, transport = step[place], transport[place]
     back = a > b
     transport[back] = np.swapaxes(transport[back], 1, 2)
     step[back] = -np.einsum("pde,pe->pd", transport[back], step[back])
-    return step, transport
+    return step, transport, apart[place]
 
 
 def _fit_rotations(n: int, edges: Edges, between: Array, transport: Array) -> Array:
@@ -367,6 +377,16 @@ def _trust(edges: Edges, residual: Array) -> Array:
     """
     relative = edges.weight * np.square(residual).sum(axis=1)
     return 1 / (1 + relative / np.square(max(3 * float(np.sqrt(np.median(relative))), _LEAST_STRAIN)))
+
+
+def _certainty(edges: Edges, steps: _ImageSteps) -> Array:
+    """Weights between 0 and 1 by how well each edge and its image are measured.
+
+    Where the metric changes faster than samples resolve the two ends of a step disagree, and by about as much as it is
+    wrong. An edge that most others better by far leaves them the say.
+    """
+    relative = edges.weight * (np.square(edges.apart) + np.square(steps.apart))
+    return 1 / (1 + relative / max(_CERTAIN**2 * float(np.median(relative)), _LEAST_APART**2))
 
 
 def _sum_by(index: Array, values: Array, n: int) -> Array:

@@ -26,12 +26,16 @@ Solver = Callable[[Array, float], Array]
 
 @dataclass(frozen=True)
 class Edges:
-    """Directed edges: the intrinsic step from ``i`` to ``j`` in i's frame, and the transport from j's frame to i's."""
+    """Directed edges: the intrinsic step from ``i`` to ``j`` in i's frame, and the transport from j's frame to i's.
+
+    ``apart`` is how far the steps differ that the two ends see, ``weight`` the inverse square of the length.
+    """
 
     i: Int[Array, " p"]
     j: Int[Array, " p"]
     step: Float[Array, "p d"]
     transport: Float[Array, "p d d"]
+    apart: Float[Array, " p"]
     weight: Float[Array, " p"]
 
     @property

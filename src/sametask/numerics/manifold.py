@@ -126,11 +126,18 @@ class SampledManifold:
         self, a: Int[Array, " p"], b: Int[Array, " p"]
     ) -> tuple[Float[Array, "p d"], Float[Array, "p d d"]]:
         """The intrinsic step from sample a to sample b in a's frame, averaged over both ends, and Θ_ab."""
+        return self.measure(a, b)[:2]
+
+    def measure(
+        self, a: Int[Array, " p"], b: Int[Array, " p"]
+    ) -> tuple[Float[Array, "p d"], Float[Array, "p d d"], Float[Array, " p"]]:
+        """As :meth:`displacement`, and how far apart the steps are that the two ends see."""
         d, width = self.metric.frames.shape[1:]
         block = max(1, _CACHED // (d**4 + 2 * d * width))
         if len(a) > block:
-            parts = [self.displacement(a[k : k + block], b[k : k + block]) for k in range(0, len(a), block)]
-            return np.concatenate([step for step, _ in parts]), np.concatenate([theta for _, theta in parts])
+            parts = [self.measure(a[k : k + block], b[k : k + block]) for k in range(0, len(a), block)]
+            step, theta, apart = (np.concatenate(part) for part in zip(*parts, strict=True))
+            return step, theta, apart
         frames, gains = self.metric.frames, self.metric.gains
         change = self.activations[b] - self.activations[a]
         overlap = np.matmul(frames[a], np.swapaxes(frames[b], 1, 2))
@@ -140,7 +147,8 @@ class SampledManifold:
         theta = orthogonal(np.matmul(slope_out, overlap * ratio))
         back = orthogonal(np.matmul(slope_home, np.swapaxes(overlap / ratio, 1, 2)))
         theta = orthogonal(theta + np.swapaxes(back, 1, 2))
-        return 0.5 * (out - np.matmul(theta, home[:, :, None])[:, :, 0]), theta
+        there = -np.matmul(theta, home[:, :, None])[:, :, 0]
+        return 0.5 * (out + there), theta, np.linalg.norm(out - there, axis=1)
 
     @cached_property
     def spokes(self) -> tuple[Float[Array, "n q d"], Float[Array, "n q d d"]]:
