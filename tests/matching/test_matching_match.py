@@ -223,6 +223,13 @@ def test_places_converge_at_third_order():
     assert np.polyfit(np.log(np.power(sizes, -0.5)), np.log(errors), 1)[0] > 2.8
 
 
+def test_a_frame_that_the_first_guess_turned_far_is_turned_back():
+    """Frames turn by half a radian at a time, and nothing stops before they are where they belong."""
+    both = pair("rectangle", 1000, 100)
+    match = st.match(st.chart(both.first), st.chart(both.second), anchors=both.anchors)
+    assert match.forward.strain.max() < 0.05
+
+
 def test_unrelated_shapes_cannot_be_matched_without_strain_or_overhang():
     long, square = box(1.6, 1.0), box(1.2, 1.0)
     rng = np.random.default_rng(0)

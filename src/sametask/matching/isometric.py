@@ -46,6 +46,9 @@ _LEAST_APART = 1e-6
 _TORN = 0.2
 """An edge strained by more does not hold."""
 
+_TURNING = 0.1
+"""A frame that still turns by more, in radians, is not where it belongs."""
+
 _REPAIRS = 2
 """Times that regions gone astray are placed anew at most."""
 
@@ -179,6 +182,7 @@ def refine(
         relative = edges.weight * np.square(between - turned).sum(axis=1)
         violations.append(float(np.median(relative)))
         still = np.sqrt(np.mean(np.square(move).sum(axis=1))) < tolerance * scale
+        still &= np.abs(spin).max(initial=0) < _TURNING
         idle = len(violations) > 6 and violations[-1] > 0.98 * violations[-5]
         if still or idle or len(violations) >= iterations:
             astray = _astray(edges, between - turned, transport, rotation)
