@@ -83,7 +83,7 @@ class Chart:
     @cached_property
     def manifold(self) -> SampledManifold:
         """The activation manifold with the neighbours of the graph, so that no shortcut is ever taken on it."""
-        return _on_graph(self.probe, self.graph)
+        return _on_graph(self.probe, self.graph, self.noisy)
 
     def part(self, rows: Int[Array, " p"]) -> tuple[SampledManifold, NeighbourGraph]:
         """The manifold and its neighbour graph as some of the samples alone would show them."""
@@ -91,7 +91,7 @@ class Chart:
         graph = _graph(probe, self.options)
         if self.noisy:
             probe, graph = _rid_of_noise(probe, graph, self.options)
-        return _on_graph(probe, graph), graph
+        return _on_graph(probe, graph, self.noisy), graph
 
     def rescale(self, factor: float) -> Chart:
         """The chart in intrinsic units ``factor`` times smaller: lengths are ``factor`` times as many."""
@@ -284,11 +284,11 @@ def _rid_of_noise(probe: Probe, graph: NeighbourGraph, method: DiffusionChart) -
     return smooth, again if _pieces(again, method)[0] <= _pieces(graph, method)[0] else graph
 
 
-def _on_graph(probe: Probe, graph: NeighbourGraph) -> SampledManifold:
+def _on_graph(probe: Probe, graph: NeighbourGraph, noisy: bool) -> SampledManifold:
     """The manifold of a probe with the neighbours of its graph."""
     near = np.concatenate([np.arange(len(probe))[:, None], _both_sides(graph)[:, :_AROUND]], axis=1)
     plain = probe.manifold
-    manifold = SampledManifold(plain.activations, plain.metric, near, plain.projection)
+    manifold = SampledManifold(plain.activations, plain.metric, near, plain.projection, noisy)
     manifold.__dict__["tree"] = plain.tree  # the same points
     return manifold
 

@@ -37,8 +37,8 @@ anchor that contradicts the rest, and the strain around it shows that."""
 _LEAST_STRAIN = 0.05
 """An edge strained by less is not distrusted."""
 
-_CERTAIN = 1.0
-"""An edge whose ends disagree by this many times as much as is usual counts half."""
+_LEAST_CERTAIN = 1e-3
+"""The least that an edge counts, whatever its ends say: less would leave it to the damping."""
 
 _LEAST_APART = 1e-6
 """Ends that disagree by less, relative to the length, agree: the rest is rounding."""
@@ -387,10 +387,11 @@ def _certainty(edges: Edges, steps: _ImageSteps) -> Array:
     """Weights between 0 and 1 by how well each edge and its image are measured.
 
     Where the metric changes faster than samples resolve the two ends of a step disagree, and by about as much as it is
-    wrong. An edge that most others better by far leaves them the say.
+    wrong. An edge that most others better by far leaves them the say; across a gap in a curve, where there is no other,
+    it must hold still.
     """
     relative = edges.weight * (np.square(edges.apart) + np.square(steps.apart))
-    return 1 / (1 + relative / max(_CERTAIN**2 * float(np.median(relative)), _LEAST_APART**2))
+    return np.maximum(1 / (1 + relative / max(float(np.median(relative)), _LEAST_APART**2)), _LEAST_CERTAIN)
 
 
 def _sum_by(index: Array, values: Array, n: int) -> Array:

@@ -73,12 +73,15 @@ class SampledManifold:
         neighbours: (n, k) the samples around each, itself first: those of a graph without shortcuts, where there is
             one. Without, the nearest in activation space stand in, and sheets that pass close by are confused.
         projection: how activations were reduced before they came here, or None.
+        noisy: whether the metric is known with noise only. The ends of a step then disagree by chance, and that is no
+            measure of how wrong the step is.
     """
 
     activations: Float[Array, "n m"]
     metric: LocalMetric
     neighbours: Int[Array, "n k"] | None = None
     projection: Projection | None = None
+    noisy: bool = False
 
     def project(self, values: Float[Array, "p m"]) -> tuple[Float[Array, "p r"], Float[Array, " p"]]:
         """Activations as this manifold holds them, and the length of what that leaves out."""
@@ -131,7 +134,7 @@ class SampledManifold:
     def measure(
         self, a: Int[Array, " p"], b: Int[Array, " p"]
     ) -> tuple[Float[Array, "p d"], Float[Array, "p d d"], Float[Array, " p"]]:
-        """As :meth:`displacement`, and how far apart the steps are that the two ends see."""
+        """As :meth:`displacement`, and how far apart the steps are that the two ends see (0 where that is chance)."""
         d, width = self.metric.frames.shape[1:]
         block = max(1, _CACHED // (d**4 + 2 * d * width))
         if len(a) > block:
@@ -148,7 +151,8 @@ class SampledManifold:
         back = orthogonal(np.matmul(slope_home, np.swapaxes(overlap / ratio, 1, 2)))
         theta = orthogonal(theta + np.swapaxes(back, 1, 2))
         there = -np.matmul(theta, home[:, :, None])[:, :, 0]
-        return 0.5 * (out + there), theta, np.linalg.norm(out - there, axis=1)
+        apart = np.zeros(len(a)) if self.noisy else np.linalg.norm(out - there, axis=1)
+        return 0.5 * (out + there), theta, apart
 
     @cached_property
     def spokes(self) -> tuple[Float[Array, "n q d"], Float[Array, "n q d d"]]:
