@@ -237,10 +237,11 @@ class SampledManifold:
         if len(asked):
             # two sheets pass close by: the one that the value lies on is told by what is left over, not by distance
             other, left = self._approach(values[asked], rival[asked], iterations)
-            closer = left < missing[asked]
+            # where it is beyond the samples around the rival, little left over is no evidence
+            reach = np.linalg.norm(self.spokes[0][rival[asked]], axis=2).max(axis=1)
+            closer = (left < missing[asked]) & (np.linalg.norm(other, axis=1) <= reach)
             asked = asked[closer]
             sample[asked], offset[asked], missing[asked] = rival[asked], other[closer], left[closer]
-        sample, offset, _ = self.reanchor(sample, offset)
         return sample, offset, missing
 
     def _approach(
