@@ -53,7 +53,8 @@ def deviation(
         away = np.full(len(first.rows), np.nan)
         away[rows[0]] = np.linalg.norm(moved, axis=1) / np.sqrt(first.dimension)
         away[anchors[:, 0]] = np.nan  # held in both
-        away = np.minimum(away, _ASTRAY * np.nanmedian(away))
+        if first.dimension > 1:  # on curves all the error may lie beyond one gap
+            away = np.minimum(away, _ASTRAY * np.nanmedian(away))
         spreads.append(_spread(away, images.deviation, first.graph))
     return _factor(first, second) * np.median(spreads, axis=0)
 
