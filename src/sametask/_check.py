@@ -92,6 +92,14 @@ def positive(argument: str, value: Any) -> float:
     raise InputError(f"{argument}: {shown(value)}; give a number above zero")
 
 
+def not_negative(argument: str, value: Any) -> float:
+    """Refuse anything that is neither zero nor a finite number above."""
+    zero = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool) and value == 0
+    with contextlib.suppress(InputError):
+        return 0.0 if zero else positive(argument, value)
+    raise InputError(f"{argument}: {shown(value)}; give zero, or a number above zero")
+
+
 def count(argument: str, value: Any, *, least: int = 1) -> int:
     """Refuse anything that is not a whole number of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:

@@ -46,8 +46,8 @@ def compare(
         The verdict.
 
     Raises:
-        InputError: probes are not probes; ids are missing or do not overlap; anchors are not pairs of rows; noise or
-            scale are not positive.
+        InputError: probes are not probes; ids are missing or do not overlap; anchors are not pairs of rows; noise is
+            negative or scale not positive.
 
     Examples:
         >>> import numpy as np, sametask as st
@@ -63,6 +63,10 @@ def compare(
             raise InputError(f"{argument}: {type(probe).__name__}; give an st.Probe, from st.probe or Probe.from_…")
     method = DiffusionChart() if method is None else method
     pairs = _pairs(first, second, anchors)
+    if anchor_noise is not None:
+        anchor_noise = _check.not_negative("anchor_noise", anchor_noise)
+    if relative_scale is not None:
+        relative_scale = _check.positive("relative_scale", relative_scale)
     rng = np.random.default_rng(_check.count("seed", seed, least=0))
 
     ranks = (local_rank(first), local_rank(second))

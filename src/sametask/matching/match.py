@@ -99,7 +99,7 @@ def match(
         The match, refined.
 
     Raises:
-        InputError: dimensions differ, anchors are not pairs of rows, or noise or scale are not positive.
+        InputError: dimensions differ, anchors are not pairs of rows, noise is negative, or scale is not positive.
     """
     for argument, given in (("first", first), ("second", second)):
         if not isinstance(given, Chart):
@@ -109,8 +109,8 @@ def match(
             f"charts: {first.dimension} and {second.dimension} dimensions; only manifolds of one dimension can be "
             "isometric. Truncate the probes, or compare with correspondences"
         )
-    if anchor_noise is not None and anchor_noise != 0:
-        anchor_noise = _check.positive("anchor_noise", anchor_noise)
+    if anchor_noise is not None:
+        anchor_noise = _check.not_negative("anchor_noise", anchor_noise)
     pairs = anchor_rows(first, second, anchors)
     factor, unsure = _given_scale(first, second, relative_scale)
     second = second if factor == 1 else second.rescale(1 / factor)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sametask import _check
 from sametask._check import InputError
 from sametask._outcome import Finding, Severity
 from sametask._types import Array, Int
@@ -117,7 +116,7 @@ def by_function(case: Case) -> Judgement:
         findings = [*findings, *_why_not(case, there, back)]
     if case.ranks[0].rank == case.ranks[1].rank:
         given = case.relative_scale
-        factor = spectral_scale(one, two)[0] if given is None else _check.positive("relative_scale", given)
+        factor = spectral_scale(one, two)[0] if given is None else given
         scaled = (probes[0], probes[1].rescale(1 / factor))
         evidence.append(_spectral_evidence(one, two.rescale(1 / factor), scaled, case, "neighbourhoods agree"))
         findings = [*findings, *_metric_disagrees(evidence[-1], decision)]
