@@ -177,6 +177,74 @@ def test_no_anchors(capsys, tmp_path):
     assert "matches agree equally well" in capsys.readouterr().out
 
 
+# -- noise of anchors, and units -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory) -> Path:
+    """Two networks with six inputs in common; of the second once more in other units."""
+    folder = tmp_path_factory.mktemp("few")
+    world = box(1.0)
+    x, y = (world.sample(np.random.default_rng([60, k]), _N) for k in (1, 2))
+    y[:6] = x[:6]
+    ids = np.arange(_N)
+    world.probe(RandomNetwork.draw(1, 3, 60001), x, ids=ids, name="one").save(folder / "one.zarr")
+    second = world.probe(RandomNetwork.draw(1, 3, 60002), y, ids=np.where(ids < 6, ids, ids + _N), name="two")
+    second.save(folder / "two.zarr")
+    second.rescale(1.7).save(folder / "scaled.zarr")
+    return folder
+
+
+@pytest.mark.parametrize("scale", ["unknown", "1.7", "17e-1"])
+def test_networks_in_other_units_compare_where_the_unit_is_given_or_left_open(scale, few, capsys):
+    call = ("compare", few / "one.zarr", few / "scaled.zarr", "--relative-scale", scale)
+    assert run(*call, "--transformation", few / "t.npz") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("EQUIVALENT")
+    assert ("as the match tells it" in out) == (scale == "unknown")
+    x = np.linspace(0.05, 0.95, 50)[:, None]
+    y, z = (RandomNetwork.draw(1, 3, seed)(x) for seed in (60001, 60002))
+    assert relative_error(st.Transformation.load(few / "t.npz").forward(y).value, z) < 0.01
+
+
+def test_the_opposite_units_that_differ_and_are_not_said_to(few, capsys):
+    assert run("compare", few / "one.zarr", few / "scaled.zarr") != 0
+    assert "the spectra agree up to one factor" in capsys.readouterr().out
+
+
+def test_noise_of_anchors_is_taken(few, capsys):
+    call = ("compare", few / "one.zarr", few / "two.zarr")
+    assert run(*call, "--anchor-noise", "0.004") == 0
+    assert "only to within 0.004" in capsys.readouterr().out
+    assert run(*call, "--anchor-noise", "0") == 0
+    assert "only to within" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("probes", [("a", "b"), ("few", "b")], ids=["by function", "too few"])
+@pytest.mark.parametrize("scale", ["0", "-1.7", "nan", "inf", "known", "", "1,7"])
+def test_relative_scales_that_are_none(scale, probes, place, capsys):
+    both = (place / f"{name}.zarr" for name in probes)
+    line = mistake(capsys, "compare", *both, f"--relative-scale={scale}")
+    assert "relative" in line
+    assert "scale" in line
+    assert "above zero" in line
+
+
+def test_words_for_no_relative_scale_say_what_is_one(place, capsys):
+    line = mistake(capsys, "compare", place / "a.zarr", place / "b.zarr", "--relative-scale", "unknwon")
+    assert "--relative-scale: 'unknwon'" in line
+    assert "'unknown'" in line
+
+
+@pytest.mark.parametrize("probes", [("a", "b"), ("few", "b")], ids=["by function", "too few"])
+@pytest.mark.parametrize("noise", ["-1", "nan", "inf", "much", ""])
+def test_noise_of_anchors_that_is_none(noise, probes, place, capsys):
+    both = (place / f"{name}.zarr" for name in probes)
+    line = mistake(capsys, "compare", *both, f"--anchor-noise={noise}")
+    assert "anchor" in line
+    assert "noise" in line
+
+
 # -- translate -------------------------------------------------------------------------------------------------------
 
 
