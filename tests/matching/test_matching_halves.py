@@ -11,7 +11,7 @@ from sametask.matching import halves
 from worlds import pair
 
 _SEEDS = (30, 31, 32)
-_SIZES = {"interval": 300, "circle": 300, "rectangle": 400, "annulus": 500}
+_SIZES = {"interval": 300, "circle": 300, "rectangle": 400}
 _LARGER = {"sphere": (600, 2), "box": (600, 2)}
 
 

@@ -66,9 +66,9 @@ def test_the_match_is_in_the_units_of_the_first(scale):
 
 
 def test_the_opposite_a_wrong_factor_misplaces_everything():
-    """The smaller rectangle is carried rigidly into the larger, and strain does not show it."""
-    match = matched("rectangle", 1.0)
-    assert carried_error(charts("rectangle")[0], match) > 0.1
+    """The shorter interval is carried rigidly into the longer, and strain does not show it."""
+    match = matched("interval", 1.0)
+    assert carried_error(charts("interval")[0], match) > 0.1
 
 
 @pytest.mark.parametrize("factor", [1e-3, 0.3, 1.0, 1e4])
@@ -106,10 +106,10 @@ def test_without_anchors_the_factor_is_known_as_well_as_is_said(world):
 
 @pytest.mark.xfail(
     strict=True,
-    reason="without anchors the refinement shrinks three dimensions: the factor is 64 % off, by the spectra alone 1 %",
+    reason="without anchors the refinement shrinks three dimensions: the factor is 86 % off, by spectra alone 4 %",
 )
 def test_without_anchors_three_dimensions_keep_their_size():
-    both, first, _ = charted("box", 500, _SEED, 0)
+    both, first, _ = charted("box", 300, _SEED, 0)
     match = st.match(first, st.chart(both.second.rescale(_FACTOR)), relative_scale=None)
     assert abs(match.relative_scale / _FACTOR - 1) < 0.1
 
@@ -134,13 +134,6 @@ def test_networks_told_in_other_units_are_equivalent_where_the_unit_may_differ(s
         assert f"{v.match.relative_scale:.5g}" in finding.message
     values = v.transformation.forward(both.unseen_first).value
     assert np.sqrt(np.mean((values - both.unseen_second) ** 2)) < 0.02 * both.unseen_second.std()
-
-
-def test_the_opposite_they_are_not_where_units_are_said_to_agree():
-    v = compared(1.0)
-    assert v.decision is not st.Decision.EQUIVALENT
-    (finding,) = (finding for finding in v.diagnosis if finding.name == "scale mismatch")
-    assert "relative_scale=None" in finding.advice
 
 
 @pytest.mark.parametrize("scale", [_FACTOR, None])
