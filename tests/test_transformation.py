@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 from functools import cache
@@ -345,3 +346,77 @@ def test_charts_of_different_samples_are_no_pairs():
     first, second, _ = paired()
     with raises_one_line("charts", "300", "200"):
         st.Transformation.from_pairs(st.chart(first), st.chart(second.take(np.arange(200))))
+
+
+# -- activations with their local metric -------------------------------------------------------------------------------
+
+
+class Eight:
+    """The circle drawn as a figure of eight, which crosses itself at the angles 0 and π."""
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return np.stack([x[:, 1], 2 * x[:, 0] * x[:, 1]], 1)
+
+    def jacobian(self, x: np.ndarray) -> np.ndarray:
+        return np.stack([np.tile([0.0, 1.0], (len(x), 1)), 2 * x[:, ::-1]], 1)
+
+
+@cache
+def crossing(relative_scale: float = 1.0) -> tuple[st.Transformation, RandomNetwork]:
+    """A figure of eight, and a network whose activations do not cross; lengths of the second in other units."""
+    world, network = WORLDS["circle"], RandomNetwork.draw(2, 3, 505)
+    x = [world.sample(np.random.default_rng([7, k]), 500) for k in (1, 2)]
+    x[1][:6] = x[0][:6]
+    first, second = world.probe(network, x[0]), world.probe(Eight(), x[1]).rescale(relative_scale)
+    anchors = np.repeat(np.arange(6)[:, None], 2, axis=1)
+    match = st.match(st.chart(first), st.chart(second), anchors=anchors, relative_scale=relative_scale)
+    return st.Transformation.from_match(match), network
+
+
+@pytest.mark.parametrize("relative_scale", [1.0, 3.0])
+def test_where_activations_cross_the_local_metric_tells_the_branch(relative_scale, tmp_path):
+    """It tells it for a third of those that are misplaced: the rest lie where samples of both branches are taken for
+    neighbours."""
+    t, network = crossing(relative_scale)
+    world = WORLDS["circle"]
+    angle = np.random.default_rng(8).uniform(-0.2, 0.2, 1000) + np.repeat([0, np.pi], 500)
+    x = np.stack([np.cos(angle), np.sin(angle)], 1)
+    probe = world.probe(Eight(), x)
+    noise = 0.02 * np.random.default_rng(9).normal(size=(len(x), 2))
+    seen = dataclasses.replace(probe, activations=probe.activations + noise).rescale(relative_scale)
+    spread = np.sqrt(np.square(network(x) - network(x).mean(0)).sum(axis=1).mean())
+    t.save(tmp_path / "t.npz")
+    for each in (t, st.Transformation.load(tmp_path / "t.npz")):
+        wrong = [
+            np.mean(lengths(each.backward(given).value - network(x)) > 0.3 * spread)
+            for given in (seen.activations, seen)
+        ]
+        assert wrong[1] < 0.75 * wrong[0]
+        assert wrong[0] > 0.02
+
+
+@pytest.mark.parametrize("world", ["interval", "rectangle", "sphere"])
+def test_where_activations_embed_the_metric_changes_next_to_nothing(world):
+    both, t = learned(world)
+    probe = WORLDS[world].probe(both.recorded[0], both.unseen)
+    wanted = both.unseen_second
+    plain, known = (relative_error(t.forward(given).value, wanted) for given in (probe.activations, probe))
+    assert known == pytest.approx(plain, rel=0.02)
+
+
+def test_wide_probes_are_carried_with_their_metric():
+    world, x = WORLDS["rectangle"], WORLDS["rectangle"].sample(np.random.default_rng(1), 400)
+    first, second = (world.probe(RandomNetwork.draw(2, m, k), x) for k, m in ((1, 200), (2, 5)))
+    t = st.Transformation.from_pairs(st.chart(first), st.chart(second))
+    rows = np.arange(50)
+    np.testing.assert_allclose(
+        t.forward(first.take(rows)).value, t.forward(first.activations[rows]).value, rtol=0, atol=1e-9
+    )
+
+
+def test_probes_of_another_network_are_refused():
+    first, second, t = paired()
+    for wrong in (first.truncate(1), first.select([0, 1, 2])):
+        with raises_one_line("activations"):
+            t.forward(wrong)
+    assert t.backward(second).value.shape == first.activations.shape

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from sametask.matching.match import Match
 from sametask.numerics.local_metric import LocalMetric
 from sametask.numerics.manifold import AROUND, Projection, SampledManifold, combine
 from sametask.numerics.neighbours import NeighbourGraph
+from sametask.probes.probe import Probe
 
 _VERSION = 1
 _STRAINED = 0.05
@@ -59,6 +62,7 @@ class OneWay:
         radius: (n,) intrinsic distance from each sample within which a place counts as near it.
         thickness: (n,) activation distance from the manifold that curvature between samples explains.
         covered: (n,) whether the other network was probed near the image of the sample, and that is not torn.
+        unit: lengths in the neighbourhoods of the network mapped from, as given, for each on ``source``.
     """
 
     source: SampledManifold
@@ -69,6 +73,7 @@ class OneWay:
     radius: Float[Array, " n"]
     thickness: Float[Array, " n"]
     covered: Bool[Array, " n"]
+    unit: float = 1.0
 
     @property
     def neurons(self) -> int:
@@ -76,10 +81,12 @@ class OneWay:
         projection = self.source.projection
         return self.source.activations.shape[1] if projection is None else len(projection.centre)
 
-    def __call__(self, activations: Float[Array, "p m"]) -> Estimate:
-        """Locate on the source, interpolate between the samples around."""
+    def __call__(self, activations: Float[Array, "p m"], metric: LocalMetric | None = None) -> Estimate:
+        """Locate on the source, with the local metric where it is known; interpolate between the samples around."""
         reduced, left = self.source.project(activations)
-        sample, offset, missing = self.source.locate(reduced)
+        if metric is not None:
+            metric = self.source.project_metric(metric).rescale(1 / self.unit)
+        sample, offset, missing = self.source.locate(reduced, metric)
         missing = np.hypot(missing, left)
         value = self.source.evaluate(sample, offset, (self.values, self.slopes))
         uncertainty = np.hypot(self.error[sample], self.deviation[sample])
@@ -111,12 +118,9 @@ class Transformation:
     @staticmethod
     def from_match(match: Match) -> Transformation:
         """The transformation, both ways, that an isometric match implies."""
-        return _of(
-            match.first,
-            match.second,
-            _through(match.first, match.second, match.forward),
-            _through(match.second, match.first, match.backward),
-        )
+        there = _through(match.first, match.second, match.forward)
+        back = _through(match.second, match.first, match.backward)
+        return _of(match.first, match.second, there, dataclasses.replace(back, unit=match.relative_scale))
 
     @staticmethod
     def from_pairs(first: Chart, second: Chart, *, forward: bool = True, backward: bool = True) -> Transformation:
@@ -137,13 +141,15 @@ class Transformation:
         """What the second network says where the first says ``activations``.
 
         Args:
-            activations: (n, m1).
+            activations: (n, m1), or a probe of the first network: where its activations cross themselves, the local
+                metric tells which branch a sample is on, which activations alone do not.
 
         Returns:
             value (n, m2), uncertainty (n,) and inside (n,).
 
         Raises:
-            InputError: wrong number of neurons, values not finite, or the first does not determine the second.
+            InputError: wrong number of neurons or dimensions, values not finite, or the first does not determine the
+                second.
         """
         return self._carry(self.there, activations, "forward", *self.names)
 
@@ -159,13 +165,21 @@ class Transformation:
     def _carry(way: OneWay | None, activations: Any, name: str, source: str, target: str) -> Estimate:
         if way is None:
             raise InputError(f"{name}: {source} does not determine {target}; only the other way exists")
-        y = _check.array("activations", activations, ndim=2, expected="(n samples, m neurons)")
+        metric = None
+        if isinstance(activations, Probe):
+            activations, metric = activations.activations, activations.metric
+            if metric.dimension != way.source.dimension:
+                raise InputError(
+                    f"activations: a probe of {metric.dimension} dimensions, but {source} was probed in "
+                    f"{way.source.dimension}"
+                )
+        y = _check.array("activations", activations, ndim=2, expected="(n samples, m neurons), or a probe")
         m = way.neurons
         if y.shape[1] != m:
             raise InputError(f"activations: {y.shape[1]} neurons, but {source} was probed with {m}")
         if len(y) == 0:
             return Estimate(np.empty((0, way.values.shape[1])), np.empty(0), np.empty(0, bool))
-        return way(y.astype(np.float64))
+        return way(y.astype(np.float64), metric)
 
     # -- files -------------------------------------------------------------------------------------------------------
 
@@ -185,7 +199,7 @@ class Transformation:
         for label, way in (("there", self.there), ("back", self.back)):
             if way is not None:
                 metric = way.source.metric
-                arrays |= {f"{label}_{field}": getattr(way, field) for field in _FIELDS}
+                arrays |= {f"{label}_{field}": getattr(way, field) for field in (*_FIELDS, "unit")}
                 arrays |= {
                     f"{label}_activations": way.source.activations,
                     f"{label}_frames": metric.frames,
@@ -223,7 +237,7 @@ class Transformation:
                 return Transformation(ways[0], ways[1], (names[0], names[1]), (tuple(neurons[0]), tuple(neurons[1])))
         except InputError:
             raise
-        except (KeyError, ValueError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile):
+        except (KeyError, ValueError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile, zlib.error):
             raise InputError(
                 f"path: {path} is not a saved transformation; write one with Transformation.save"
             ) from None
@@ -238,7 +252,7 @@ def _read(stored: Any, label: str) -> OneWay:
     if f"{label}_basis" in stored:
         projection = Projection(stored[f"{label}_centre"], stored[f"{label}_basis"])
     source = SampledManifold(stored[f"{label}_activations"], metric, stored[f"{label}_neighbours"], projection)
-    return OneWay(source, *(stored[f"{label}_{field}"] for field in _FIELDS))
+    return OneWay(source, *(stored[f"{label}_{field}"] for field in _FIELDS), unit=float(stored[f"{label}_unit"]))
 
 
 def _of(first: Chart, second: Chart, there: OneWay | None, back: OneWay | None) -> Transformation:

@@ -17,7 +17,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from sametask._types import Array, Float, Int
 from sametask.numerics.hermite import hermite_weights
-from sametask.numerics.local_metric import LocalMetric
+from sametask.numerics.local_metric import LocalMetric, from_slopes
 from sametask.numerics.normal import NormalCoordinates
 from sametask.numerics.procrustes import orthogonal
 
@@ -92,6 +92,13 @@ class SampledManifold:
     def lift(self, reduced: Float[Array, "p r"]) -> Float[Array, "p m"]:
         """Activations at full width, but for what :meth:`project` leaves out: parts have directions of their own."""
         return reduced if self.projection is None else self.projection.lift(reduced)
+
+    def project_metric(self, metric: LocalMetric) -> LocalMetric:
+        """A local metric in the coordinates of :meth:`project`."""
+        if self.projection is None:
+            return metric
+        slopes = metric.gains[:, :, None] * np.matmul(metric.frames, self.projection.basis)
+        return from_slopes(slopes, None)
 
     @property
     def dimension(self) -> int:
@@ -224,9 +231,22 @@ class SampledManifold:
         return near
 
     def locate(
-        self, values: Float[Array, "p m"], *, around: int = 12, iterations: int = 3
+        self,
+        values: Float[Array, "p m"],
+        metric: LocalMetric | None = None,
+        *,
+        around: int = 12,
+        iterations: int = 3,
     ) -> tuple[Int[Array, " p"], Float[Array, "p d"], Float[Array, " p"]]:
         """The places whose activations are nearest to ``values``.
+
+        Where sheets cross values alone do not tell on which of them a place lies; the local metric does.
+
+        Args:
+            values: activations.
+            metric: the local metric there, where it is known.
+            around: near samples that are considered.
+            iterations: at most, towards each value.
 
         Returns:
             The nearest samples, the offsets from them, and the activation distance left unexplained.
@@ -237,9 +257,14 @@ class SampledManifold:
         if len(asked):
             # two sheets pass close by: the one that the value lies on is told by what is left over, not by distance
             other, left = self._approach(values[asked], rival[asked], iterations)
+            here, there = missing[asked], left
+            if metric is not None:
+                known = metric.take(asked)
+                here = here * self._turned(sample[asked], offset[asked], known)
+                there = there * self._turned(rival[asked], other, known)
             # where it is beyond the samples around the rival, little left over is no evidence
             reach = np.linalg.norm(self.spokes[0][rival[asked]], axis=2).max(axis=1)
-            closer = (left < missing[asked]) & (np.linalg.norm(other, axis=1) <= reach)
+            closer = (there < here) & (np.linalg.norm(other, axis=1) <= reach)
             asked = asked[closer]
             sample[asked], offset[asked], missing[asked] = rival[asked], other[closer], left[closer]
         return sample, offset, missing
@@ -287,6 +312,12 @@ class SampledManifold:
             squared[near == c[:, None]] = np.inf
         best = squared.argmin(axis=1)
         return sample, np.where(np.isfinite(squared[own, best]), near[own, best], sample)
+
+    def _turned(self, a: Array, offset: Array, metric: LocalMetric) -> Float[Array, " p"]:
+        """How far local metrics are from those at places: |S Sᵀ − 1| of S = W V, which is orthogonal if they agree."""
+        slopes = self.expand(a, offset)[1]
+        overlap = np.matmul(metric.frames, np.swapaxes(slopes, 1, 2)) / metric.gains[:, :, None]
+        return np.linalg.norm(np.matmul(overlap, np.swapaxes(overlap, 1, 2)) - np.eye(self.dimension), axis=(1, 2))
 
     def reanchor(
         self, a: Int[Array, " p"], offset: Float[Array, "p d"], *, moves: int = 4
@@ -337,6 +368,11 @@ class SampledManifold:
         if len(far):
             for c in self.neighbours[a[far], AROUND + 1 :].T:
                 yield (far, c, *self.displacement(a[far], c))
+
+
+def _turned(overlap: Array) -> Array:
+    """|S Sᵀ − 1| of S = W V, one network's tangents in terms of others: orthogonal where they are the same."""
+    return np.linalg.norm(np.matmul(overlap, np.swapaxes(overlap, -1, -2)) - np.eye(overlap.shape[-1]), axis=(-2, -1))
 
 
 def combine(
