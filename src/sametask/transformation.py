@@ -6,6 +6,7 @@ import dataclasses
 import json
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sametask._types import Array, Bool, Float
 from sametask.charts.chart import Chart
 from sametask.matching.isometric import Images
 from sametask.matching.match import Match
+from sametask.numerics.hermite import hermite_weights
 from sametask.numerics.local_metric import LocalMetric
 from sametask.numerics.manifold import AROUND, Projection, SampledManifold, combine
 from sametask.numerics.neighbours import NeighbourGraph
@@ -59,6 +61,7 @@ class OneWay:
         slopes: (n, d, m2) derivatives along the sample's frame.
         error: (n,) expected error of values between samples: each predicted from its neighbours alone.
         deviation: (n,) expected error of the values themselves, from the uncertainty of the match.
+        noise: (n,) expected error from noise of the activations mapped, which puts them elsewhere on the source.
         radius: (n,) intrinsic distance from each sample within which a place counts as near it.
         thickness: (n,) activation distance from the manifold that curvature between samples explains.
         covered: (n,) whether the other network was probed near the image of the sample, and that is not torn.
@@ -70,6 +73,7 @@ class OneWay:
     slopes: Float[Array, "n d m2"]
     error: Float[Array, " n"]
     deviation: Float[Array, " n"]
+    noise: Float[Array, " n"]
     radius: Float[Array, " n"]
     thickness: Float[Array, " n"]
     covered: Bool[Array, " n"]
@@ -89,7 +93,7 @@ class OneWay:
         sample, offset, missing = self.source.locate(reduced, metric)
         missing = np.hypot(missing, left)
         value = self.source.evaluate(sample, offset, (self.values, self.slopes))
-        uncertainty = np.hypot(self.error[sample], self.deviation[sample])
+        uncertainty = np.sqrt(np.square(self.error) + np.square(self.deviation) + np.square(self.noise))[sample]
         close = np.linalg.norm(offset, axis=1) <= self.radius[sample]
         inside = close & (missing <= self.thickness[sample]) & self.covered[sample]
         return Estimate(value, uncertainty, inside)
@@ -243,7 +247,7 @@ class Transformation:
             ) from None
 
 
-_FIELDS = ("values", "slopes", "error", "deviation", "radius", "thickness", "covered")
+_FIELDS = ("values", "slopes", "error", "deviation", "noise", "radius", "thickness", "covered")
 
 
 def _read(stored: Any, label: str) -> OneWay:
@@ -271,22 +275,25 @@ def _through(source: Chart, target: Chart, images: Images) -> OneWay:
     place = np.hypot(images.deviation, np.where(images.strain > _STRAINED, images.strain * reach, 0))
     deviation = place * np.sqrt(np.square(slopes).sum(axis=(1, 2)))
     covered = (np.linalg.norm(images.offset, axis=1) <= reach) & (images.strain <= TORN)
-    return _one_way(source, values, slopes, deviation, covered)
+    # an activation off by ε is taken for one at an intrinsic step of W ε
+    moved = np.sqrt(np.square(slopes / source.manifold.metric.gains[:, :, None]).sum(axis=(1, 2)))
+    return _one_way(source, values, slopes, deviation, _noise(source.manifold, source.graph) * moved, covered)
 
 
 def _paired(source: Chart, values: Array) -> OneWay:
     """A one-way map through known values."""
     n = len(values)
     slopes = _fitted_slopes(source.graph, values.astype(np.float64))
-    return _one_way(source, values.astype(np.float64), slopes, np.zeros(n), np.ones(n, bool))
+    # a sample's own noise shows where its value is predicted from its neighbours
+    return _one_way(source, values.astype(np.float64), slopes, np.zeros(n), np.zeros(n), np.ones(n, bool))
 
 
-def _one_way(source: Chart, values: Array, slopes: Array, deviation: Array, covered: Array) -> OneWay:
+def _one_way(source: Chart, values: Array, slopes: Array, deviation: Array, noise: Array, covered: Array) -> OneWay:
     manifold, graph = source.manifold, source.graph
     error = left_out_error(manifold, graph, values, slopes)
     radius = _radius(graph, source.dimension)
     thickness = _thickness(manifold, graph) + 2 * manifold.project(source.probe.activations)[1]
-    return OneWay(manifold, values, slopes, error, deviation, radius, thickness, covered)
+    return OneWay(manifold, values, slopes, error, deviation, noise, radius, thickness, covered)
 
 
 def left_out_error(
@@ -300,16 +307,47 @@ def left_out_error(
     A new place lies as far from its nearest sample as samples lie from each other, so this is the error to expect
     between samples.
     """
+    error = np.empty(graph.size)
+    for own, residual, _ in _left_out(manifold, graph, values, slopes):
+        error[own] = np.linalg.norm(residual, axis=1)
+    return _around(graph, error)
+
+
+def _left_out(
+    manifold: SampledManifold, graph: NeighbourGraph, values: Array, slopes: Array
+) -> Iterator[tuple[Array, Array, Array]]:
+    """Some samples at a time: which, by how much their neighbours' pieces alone miss their values, and the steps to
+    those neighbours."""
     n = graph.size
     near = graph.index[:, :AROUND]
-    error = np.empty(n)
     block = max(1, (1 << 22) // (near.shape[1] * values.shape[1] * (manifold.dimension + 1)))
     for start in range(0, n, block):
         own = np.arange(start, min(start + block, n))
         steps, turns = manifold.steps_to(near[own], own, np.zeros((len(own), manifold.dimension)))
         predicted, _ = combine(near[own], steps, turns, values, slopes)
-        error[own] = np.linalg.norm(predicted - values[own], axis=1)
-    return np.sqrt(np.mean(np.square(error[np.concatenate([np.arange(n)[:, None], near], axis=1)]), axis=1))
+        yield own, predicted - values[own], steps
+
+
+def _around(graph: NeighbourGraph, error: Array) -> Array:
+    """Root mean square over each sample and its neighbours."""
+    near = np.concatenate([np.arange(graph.size)[:, None], graph.index[:, :AROUND]], axis=1)
+    return np.sqrt(np.mean(np.square(error[near]), axis=1))
+
+
+def _noise(manifold: SampledManifold, graph: NeighbourGraph) -> Float[Array, " n"]:
+    """Standard deviation of the noise of each neuron around each sample, in activation units: as far as samples lie
+    beside the manifold through their neighbours, noise displaces them along it."""
+    normal = manifold.activations.shape[1] - manifold.dimension
+    if normal == 0:
+        return np.zeros(graph.size)
+    frames, gains = manifold.metric.frames, manifold.metric.gains
+    beside = np.empty(graph.size)
+    for own, residual, steps in _left_out(manifold, graph, manifold.activations, gains[:, :, None] * frames):
+        along = np.matmul(frames[own], residual[:, :, None])
+        aside = np.linalg.norm(residual - np.matmul(np.swapaxes(frames[own], 1, 2), along)[:, :, 0], axis=1)
+        # what is predicted has the noise of the neighbours
+        beside[own] = aside / np.sqrt(1 + np.square(hermite_weights(steps)[0]).sum(axis=1))
+    return _around(graph, beside) / np.sqrt(normal)
 
 
 def _fitted_slopes(graph: NeighbourGraph, values: Array) -> Array:

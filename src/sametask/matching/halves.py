@@ -22,8 +22,8 @@ _ITERATIONS = 4
 _AROUND = 64
 _COUNT = {1: 4}
 """Halves matched on curves, where the widest gap decides and halves differ much; else one."""
-_OF_HALVES = {1: 0.42, 2: 0.65}
-_OF_HALVES_ABOVE = 1.3
+_OF_HALVES = {1: 0.11, 2: 0.33}
+_OF_HALVES_ABOVE = 0.55
 _OF_NOISY_HALVES = 1.2
 """The error of a whole match for each by which halves differ from it, in one and two dimensions and above, and where
 the local metric is noisy: measured on worlds whose truth is known, see docs/design.md."""

@@ -114,7 +114,8 @@ def match(
     pairs = anchor_rows(first, second, anchors)
     factor, unsure = _given_scale(first, second, relative_scale)
     second = second if factor == 1 else second.rescale(1 / factor)
-    stretch = (1.0, unsure) if unsure else None
+    # without anchors nothing holds a match at its size: the spectra alone tell it
+    stretch = (1.0, unsure) if unsure and len(pairs) else None
     if len(pairs):
         held = anchored(first, second, pairs, noise=anchor_noise, stretch=stretch)
         found = (Candidate(held.alignment, held.images, _score(held.alignment, held.images)),)
@@ -124,7 +125,7 @@ def match(
         drafts = candidates(first, second, groups, np.random.default_rng(seed))
         refined = []
         for alignment in drafts[:_REFINED]:
-            images = _refine(first, second, alignment, stretch)
+            images = _refine(first, second, alignment)
             refined.append(Candidate(alignment, images, _score(alignment, images)))
         refined.sort(key=lambda candidate: candidate.score)
         found = tuple(refined)
@@ -133,7 +134,7 @@ def match(
         best = dataclasses.replace(best, deviation=halves.deviation(first, second, best, pairs))
         found = (dataclasses.replace(found[0], images=best), *found[1:])
     images = found[0].images
-    if unsure:
+    if stretch:
         second, images = second.rescale(1 / images.stretch), images.rescale(1 / images.stretch)
         factor, unsure = factor * images.stretch, images.stretch_deviation
     backward = invert(images, first, second)
@@ -172,11 +173,11 @@ def anchor_rows(first: Chart, second: Chart, anchors: Any) -> Int[Array, "k 2"]:
     return pairs[(pairs >= 0).all(axis=1)]
 
 
-def _refine(first: Chart, second: Chart, alignment: SpectralAlignment, stretch: tuple[float, float] | None) -> Images:
+def _refine(first: Chart, second: Chart, alignment: SpectralAlignment) -> Images:
     """Isometric refinement of a spectral alignment, without anchors."""
     one, two = first.manifold, second.manifold
     edges = isometric.graph_edges(one, first.graph, isometric.edge_count(first.dimension))
-    return isometric.refine(one, two, edges, spectral.places(first, second, alignment), stretch=stretch)
+    return isometric.refine(one, two, edges, spectral.places(first, second, alignment))
 
 
 def invert(images: Images, first: Chart, second: Chart) -> Images:

@@ -370,11 +370,6 @@ class SampledManifold:
                 yield (far, c, *self.displacement(a[far], c))
 
 
-def _turned(overlap: Array) -> Array:
-    """|S Sᵀ − 1| of S = W V, one network's tangents in terms of others: orthogonal where they are the same."""
-    return np.linalg.norm(np.matmul(overlap, np.swapaxes(overlap, -1, -2)) - np.eye(overlap.shape[-1]), axis=(-2, -1))
-
-
 def combine(
     near: Int[Array, "p q"],
     steps: Float[Array, "p q d"],
