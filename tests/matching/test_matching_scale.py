@@ -94,20 +94,11 @@ def test_without_anchors_the_factor_is_told_about_as_well_as_by_the_spectra(worl
 
 
 @pytest.mark.parametrize("world", ["interval", "rectangle"])
-@pytest.mark.xfail(
-    strict=True,
-    reason="without anchors the refinement takes its own slack for information: on the interval and rectangle the "
-    "factor is 0.4 and 8 % off, and said to be known to 0.001 and 0.1 %",
-)
 def test_without_anchors_the_factor_is_known_as_well_as_is_said(world):
     match = matched(world, None, 0)
     assert abs(match.relative_scale / _FACTOR - 1) < 4 * match.relative_scale_deviation
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="without anchors the refinement shrinks three dimensions: the factor is 86 % off, by spectra alone 4 %",
-)
 def test_without_anchors_three_dimensions_keep_their_size():
     both, first, _ = charted("box", 300, _SEED, 0)
     match = st.match(first, st.chart(both.second.rescale(_FACTOR)), relative_scale=None)

@@ -31,11 +31,6 @@ def test_tori_are_not_turned_over(seed):
     assert carried_error(charted("torus", 1000, seed)[0], clean("torus", 1000, seed)) < 0.06
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the start is off by 45 % with 1000 samples (24 % with 1500), the match by 12 % (21 %), and with 1000 a "
-    "right anchor is left out",
-)
 def test_the_torus_of_seed_906_is_not_turned_over():
     assert carried_error(charted("torus", 1000, 906)[0], clean("torus", 1000, 906)) < 0.06
 

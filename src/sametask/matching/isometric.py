@@ -128,7 +128,7 @@ def refine(
     weights: Float[Array, " k"] | None = None,
     stretch: tuple[float, float] | None = None,
     iterations: int = 30,
-    tolerance: float = 1e-3,
+    tolerance: float = 1e-6,
     draws: int = 8,
 ) -> Images:
     """Refine a sample map into an isometric match.
