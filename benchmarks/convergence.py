@@ -86,7 +86,7 @@ def measure(world: str, seeds: range) -> dict[str, Curve]:
     for k, samples in enumerate(SIZES[world]):
         table[k] = [errors(pair(world, samples, seed)) for seed in seeds]
         columns = zip(np.median(table[k], axis=0), table[k].max(axis=0), strict=True)
-        shown = " ".join(f"{middle:14.3%} {worst:7.3%}" for middle, worst in columns)
+        shown = " ".join(f"{100 * middle:13.2g}% {100 * worst:6.2g}%" for middle, worst in columns)
         print(f"{world:10} {samples:5} {shown}", flush=True)
     sizes, dimension = np.array(SIZES[world]), WORLDS[world].dimension
     return {method: Curve(sizes, table[:, :, k], dimension) for k, method in enumerate(METHODS)}

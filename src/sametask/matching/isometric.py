@@ -46,6 +46,9 @@ _LEAST_APART = 1e-6
 _TORN = 0.2
 """An edge strained by more does not hold."""
 
+_SETTLED = 1e-3
+"""Images that move by less, relative to what is left of the typical edge, are where they belong."""
+
 _TURNING = 0.1
 """A frame that still turns by more, in radians, is not where it belongs."""
 
@@ -142,7 +145,8 @@ def refine(
         stretch: where lengths on the second manifold are told in unknown units: those of one on the first, by what else
             is known, and its relative standard deviation. None where units agree.
         iterations: at most, at first and after each of the few times that regions are placed anew.
-        tolerance: relative to the typical edge; stop when images move less.
+        tolerance: relative to the typical edge; stop when images move less, or by next to nothing of what edges are
+            strained.
         draws: random draws behind the deviation of places, which is zero without any.
     """
     n, d = len(first.activations), first.dimension
@@ -181,7 +185,8 @@ def refine(
         turned = unit.stretch * np.einsum("pde,pe->pd", rotation[edges.i], edges.step)
         relative = edges.weight * np.square(between - turned).sum(axis=1)
         violations.append(float(np.median(relative)))
-        still = np.sqrt(np.mean(np.square(move).sum(axis=1))) < tolerance * scale
+        enough = max(tolerance, _SETTLED * float(np.sqrt(violations[-1])))
+        still = np.sqrt(np.mean(np.square(move).sum(axis=1))) < enough * scale
         still &= np.abs(spin).max(initial=0) < _TURNING
         idle = len(violations) > 6 and violations[-1] > 0.98 * violations[-5]
         if still or idle or len(violations) >= iterations:
