@@ -29,8 +29,6 @@ _OF_NOISY_HALVES = 1.2
 the local metric is noisy: measured on worlds whose truth is known, see docs/design.md."""
 OF_RESIDUALS = 4.0
 """Likewise for each standard deviation that the residuals of the edges suggest, where there are too few samples."""
-_ASTRAY = 4.0
-"""Places in a half that are away by more than this many times the median count as no more: there it came apart."""
 
 
 def deviation(
@@ -53,8 +51,6 @@ def deviation(
         away = np.full(len(first.rows), np.nan)
         away[rows[0]] = np.linalg.norm(moved, axis=1) / np.sqrt(first.dimension)
         away[anchors[:, 0]] = np.nan  # held in both
-        if first.dimension > 1:  # on curves all the error may lie beyond one gap
-            away = np.minimum(away, _ASTRAY * np.nanmedian(away))
         spreads.append(_spread(away, images.deviation, first.graph))
     return _factor(first, second) * np.median(spreads, axis=0)
 
