@@ -11,7 +11,7 @@ from scipy.spatial import KDTree
 import sametask as st
 from assertions import raises_one_line
 from matches import astray, carried_error, charted, clean
-from worlds import WORLDS, Pair, pair
+from worlds import WORLDS, Pair, RandomNetwork, pair
 
 _SIZES = {"interval": 300, "circle": 300, "rectangle": 400, "sphere": 600, "box": 600}
 _WRONG = 2
@@ -203,3 +203,36 @@ def test_noise_that_is_none_is_refused_however_the_two_are_compared(n, anchors, 
     both = pair("rectangle", n, 30, anchors=anchors)
     with raises_one_line("anchor_noise", "give", "zero"):
         st.compare(both.first, both.second, anchors=both.anchors, anchor_noise=noise)
+
+
+# -- anchors that leave a mirror image ---------------------------------------------------------------------------------
+
+
+def on_mirror(world: str, seed: int) -> st.Verdict:
+    """Six anchors along the middle of a rectangle, or on a great circle."""
+    rng = np.random.default_rng(seed)
+    if world == "rectangle":
+        shared = np.stack([rng.uniform(0, 1.6, 6), np.full(6, 0.5)], 1)
+    else:
+        angle = rng.uniform(0, 2 * np.pi, 6)
+        shared = np.stack([np.cos(angle), np.sin(angle), np.zeros(6)], 1)
+    probes = []
+    for k in (0, 1):
+        x = WORLDS[world].sample(np.random.default_rng([seed, k]), 500)
+        x[:6] = shared
+        probes.append(WORLDS[world].probe(RandomNetwork.draw(x.shape[1], 7, 10 * seed + k), x))
+    return st.compare(*probes, anchors=np.repeat(np.arange(6)[:, None], 2, axis=1))
+
+
+@pytest.mark.parametrize(("world", "seed"), [("rectangle", 1), ("rectangle", 4), ("sphere", 1), ("sphere", 4)])
+def test_anchors_on_a_mirror_line_leave_two_matches(world, seed):
+    verdict = on_mirror(world, seed)
+    assert verdict.match is not None
+    assert verdict.match.ambiguity >= 2
+    told = any(finding.name == "ambiguous" for finding in verdict.diagnosis)
+    assert told or verdict.decision is not st.Decision.EQUIVALENT
+
+
+@pytest.mark.parametrize(("world", "n"), [("rectangle", 400), ("sphere", 600), ("L-shape", 500), ("circle", 300)])
+def test_anchors_in_general_position_leave_one(world, n):
+    assert all(clean(world, n, seed).ambiguity == 1 for seed in (41, 42, 43))

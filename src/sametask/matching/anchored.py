@@ -24,6 +24,9 @@ _NEAR = 0.2
 _TORN = 6.0
 _STRAINED = 0.1
 """A neighbourhood strained by more than this, and this many times more than most, makes its anchor suspect."""
+_EASED = 0.01
+"""A match that was not refined to the end is as good as one that was, if it is strained by less, or by three times as
+much."""
 _NOISY = 3.0
 """Anchors this many times farther off than the match is uncertain have noise of their own."""
 _TRIED = 5
@@ -42,12 +45,14 @@ class Anchored:
         images: refined places, with their deviation.
         kept: (k,) whether each anchor given agrees with the rest.
         noise: standard deviation of the anchors kept, per direction, in intrinsic units; 0 where they are exact.
+        ambiguity: how many matches agree with them: more than 1 where they lie on a mirror of the manifold.
     """
 
     alignment: SpectralAlignment
     images: Images
     kept: Bool[Array, " k"]
     noise: float
+    ambiguity: int
 
 
 @dataclass
@@ -118,6 +123,14 @@ class _Search:
         self.uncertain = float(np.median(deviation))
         return deviation
 
+    def agrees(self, places: tuple[Array, Array], images: Images) -> bool:
+        """Whether a match from other places, and that stays away, meets the anchors with no more strain."""
+        other = dataclasses.replace(self, places=places).refined(self.rows, trial=True)
+        there, here = (self.second.functions[each.sample, : 1 + 2 * self.first.dimension] for each in (other, images))
+        alike = float(np.sum(there * here) / np.sqrt(np.sum(np.square(there)) * np.sum(np.square(here))))
+        strained = float(np.median(other.strain)) > max(3 * float(np.median(images.strain)), _EASED)
+        return not strained and alike < spectral.ALIKE and bool((other.anchor_residual <= self.limit(images)).all())
+
     def suspicion(self, images: Images, rows: Array, limit: float) -> Array:
         """Above 1 for anchors that are far from where the rest would put them, or, where the edges around them gave
         way, have a torn neighbourhood."""
@@ -154,7 +167,8 @@ def anchored(
     """
     checkable = enough_to_check(len(pairs), first.dimension)
     kept = check_anchors(first, second, pairs, _APART).kept if checkable else np.ones(len(pairs), bool)
-    alignment = spectral.anchored(first, second, pairs[kept], spectral.shared_blocks(first, second))
+    groups = spectral.shared_blocks(first, second)
+    alignment = spectral.anchored(first, second, pairs[kept], groups)
     edges = isometric.graph_edges(first.manifold, first.graph, isometric.edge_count(first.dimension))
     places = spectral.places(first, second, alignment)
     search = _Search(first, second, pairs, edges, stretch, places, kept, noise or 0.0)
@@ -175,7 +189,9 @@ def anchored(
         deviation = search.deviation(images, search.weights(uncertain))
         deviation = np.hypot(deviation, search.noise * images.anchor_influence)
     images = dataclasses.replace(images, deviation=deviation, stretch_deviation=_unsure(images, deviation, stretch))
-    return Anchored(alignment, images, search.kept, float(search.noise))
+    mirrored = spectral.mirrored(first, second, alignment, pairs[search.kept], groups)
+    ambiguity = 1 + sum(int(search.agrees(spectral.places(first, second, other), images)) for other in mirrored)
+    return Anchored(alignment, images, search.kept, float(search.noise), ambiguity)
 
 
 def _with_right(search: _Search, images: Images) -> Images:

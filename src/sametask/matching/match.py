@@ -119,7 +119,7 @@ def match(
     if len(pairs):
         held = anchored(first, second, pairs, noise=anchor_noise, stretch=stretch)
         found = (Candidate(held.alignment, held.images, _score(held.alignment, held.images)),)
-        kept, noise, kind, equally_good = held.kept, held.noise, "anchored", 1
+        kept, noise, kind, equally_good = held.kept, held.noise, "anchored", held.ambiguity
     else:
         groups = spectral.shared_blocks(first, second)
         drafts = candidates(first, second, groups, np.random.default_rng(seed))
