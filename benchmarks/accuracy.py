@@ -33,7 +33,17 @@ import sametask as st
 from sametask.experiments import crepe
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-from worlds import NEURONS, SHAPES, WORLDS, Activations, Pair, pair, relative_error
+from worlds import (
+    NEURONS,
+    SHAPES,
+    WORLDS,
+    Activations,
+    Pair,
+    RandomNetwork,
+    Recorded,
+    pair,
+    relative_error,
+)
 
 ANCHORS = 6
 UNSEEN = 1000
@@ -211,7 +221,9 @@ def _one(row: Row, drawn: Pair) -> dict[str, Any]:
         "apply": (applied - refined) / len(recorded),
     }
     if row.draw is random_networks:
-        probe = (WORLDS | SHAPES)[row.world].probe(drawn.recorded[0], drawn.unseen)
+        network = drawn.recorded[0]
+        assert isinstance(network, RandomNetwork | Recorded)
+        probe = (WORLDS | SHAPES)[row.world].probe(network, drawn.unseen)
         known = transformation.forward(replace(probe, activations=recorded))
         result["known"] = relative_error(known.value, wanted) / result["forward"]
     return result | _near_fold(drawn, estimate, missed) if row.folding else result
