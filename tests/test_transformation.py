@@ -239,7 +239,7 @@ def test_other_arrays_are_refused(tmp_path):
     np.savez(path, about=np.frombuffer(json.dumps(about).encode(), np.uint8))
     with raises_one_line("path", "version 99"):
         st.Transformation.load(path)
-    for about in ([], {"format": "sametask-transformation", "version": 1}, "text"):
+    for about in ([], {"format": "sametask-transformation", "version": 2}, "text"):
         np.savez(path, about=np.frombuffer(json.dumps(about).encode(), np.uint8))
         with raises_one_line("path", "not a saved transformation"):
             st.Transformation.load(path)

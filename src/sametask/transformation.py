@@ -25,7 +25,7 @@ from sametask.numerics.manifold import AROUND, Projection, SampledManifold, comb
 from sametask.numerics.neighbours import NeighbourGraph
 from sametask.probes.probe import Probe
 
-_VERSION = 1
+_VERSION = 2
 _STRAINED = 0.05
 """Of less strain nothing is made; see the trust of edges in :mod:`sametask.matching.isometric`."""
 TORN = 0.5
