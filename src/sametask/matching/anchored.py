@@ -9,13 +9,14 @@ import numpy as np
 
 from sametask._types import Array, Bool, Int
 from sametask.charts.chart import Chart
-from sametask.matching import halves, isometric, spectral
-from sametask.matching.anchors import FEW, check_anchors, enough_to_check, most_wrong
+from sametask.matching import halves, isometric, landmarks, spectral
 from sametask.matching.isometric import Edges, Images
 from sametask.matching.spectral import SpectralAlignment
 
-_APART = 0.4
-"""Anchors this far apart in the leading eigenfunctions, relative to unrelated samples, contradict the others."""
+_FEW = 8
+"""Of so few anchors each suspect is left out in turn; among more a wrong one changes the match little."""
+_WHOLE = 0.01
+"""A first guess of which fewer samples are torn from their neighbours, once it settles, needs no other beside it."""
 _FAR = 5.0
 """An anchor this many times farther from where the rest puts it than others are, and than the match is uncertain, is
 wrong."""
@@ -78,8 +79,12 @@ class _Search:
     @property
     def checkable(self) -> bool:
         """Whether one more may be left out."""
-        enough = enough_to_check(len(self.rows) - 1, self.first.dimension)
-        return enough and len(self.rows) > len(self.pairs) - most_wrong(len(self.pairs))
+        return self.spare > 0 and len(self.rows) > self.first.dimension + 2
+
+    @property
+    def spare(self) -> int:
+        """How many may be left out still: a third of those given at most."""
+        return len(self.pairs) // 3 - int((~self.kept).sum())
 
     def refined(self, rows: Array, weights: Array | None = None, *, trial: bool = False) -> Images:
         """The match held by some of the anchors, refined from the last one accepted; on trial not to the end."""
@@ -91,7 +96,7 @@ class _Search:
             anchors=self.pairs[rows],
             weights=weights,
             stretch=self.stretch,
-            **({"iterations": _TRIED, "draws": 0} if trial else {}),
+            **({"iterations": _TRIED, "repairs": 0, "draws": 0} if trial else {}),
         )
 
     def accept(self, images: Images) -> Images:
@@ -125,19 +130,28 @@ class _Search:
 
     def agrees(self, places: tuple[Array, Array], images: Images) -> bool:
         """Whether a match from other places, and that stays away, meets the anchors with no more strain."""
+        if self.alike(places[0], images.sample):
+            return False
         other = dataclasses.replace(self, places=places).refined(self.rows, trial=True)
-        there, here = (self.second.functions[each.sample, : 1 + 2 * self.first.dimension] for each in (other, images))
-        alike = float(np.sum(there * here) / np.sqrt(np.sum(np.square(there)) * np.sum(np.square(here))))
         strained = float(np.median(other.strain)) > max(3 * float(np.median(images.strain)), _EASED)
-        return not strained and alike < spectral.ALIKE and bool((other.anchor_residual <= self.limit(images)).all())
+        met = bool((other.anchor_residual <= self.limit(images)).all())
+        return met and not strained and not self.alike(other.sample, images.sample)
+
+    def alike(self, samples: Array, others: Array) -> bool:
+        """Whether two maps go to nearly the same samples, by the leading eigenfunctions."""
+        a, b = (self.second.functions[each, : 1 + 2 * self.first.dimension] for each in (samples, others))
+        return float(np.sum(a * b) / np.sqrt(np.sum(np.square(a)) * np.sum(np.square(b)))) >= spectral.ALIKE
 
     def suspicion(self, images: Images, rows: Array, limit: float) -> Array:
         """Above 1 for anchors that are far from where the rest would put them, or, where the edges around them gave
         way, have a torn neighbourhood."""
+        return np.maximum(images.anchor_residual / limit, self.torn(images)[self.pairs[rows, 0]])
+
+    def torn(self, images: Images) -> Array:
+        """Above 1 for samples that are torn from neighbours, or those from theirs."""
         strain = images.strain.copy()
         np.maximum.at(strain, self.edges.i, images.strain[self.edges.j])
-        torn = max(_TORN * float(np.median(images.strain)), _STRAINED)
-        return np.maximum(images.anchor_residual / limit, strain[self.pairs[rows, 0]] / torn)
+        return strain / max(_TORN * float(np.median(images.strain)), _STRAINED)
 
     def weights(self, uncertain: float) -> Array | None:
         """An anchor as noisy as places are uncertain counts half."""
@@ -156,8 +170,8 @@ def anchored(
 ) -> Anchored:
     """Match two charts by anchors.
 
-    Anchors that contradict the rest are left out, one after another, at most a third: first those that are far off in
-    the eigenfunctions, then those that the refined match shows.
+    Anchors that contradict the rest are left out, one after another, at most a third: first those whose distances from
+    the others are not the same on both manifolds, then those that the refined match shows.
 
     Args:
         first, second: the charts.
@@ -165,13 +179,26 @@ def anchored(
         noise: standard deviation of the anchors, or None to tell it from the match.
         stretch: see :func:`isometric.refine`.
     """
-    checkable = enough_to_check(len(pairs), first.dimension)
-    kept = check_anchors(first, second, pairs, _APART).kept if checkable else np.ones(len(pairs), bool)
+    edges, opposite = (
+        isometric.graph_edges(each.manifold, each.graph, isometric.edge_count(each.dimension))
+        for each in (first, second)
+    )
+    there = landmarks.distances(edges, len(first.rows), pairs[:, 0])
+    here = landmarks.distances(opposite, len(second.rows), pairs[:, 1])
+    checkable = can_be_checked(len(pairs), first.dimension)
+    kept = np.ones(len(pairs), bool)
+    if checkable:
+        apart = landmarks.disagreement(there[pairs[:, 0]], here[pairs[:, 1]], second.graph.spacing())
+        kept = landmarks.agreeing(apart, len(pairs) // 3)
     groups = spectral.shared_blocks(first, second)
     alignment = spectral.anchored(first, second, pairs[kept], groups)
-    edges = isometric.graph_edges(first.manifold, first.graph, isometric.edge_count(first.dimension))
-    places = spectral.places(first, second, alignment)
-    search = _Search(first, second, pairs, edges, stretch, places, kept, noise or 0.0)
+    search = _Search(
+        first, second, pairs, edges, stretch, spectral.places(first, second, alignment), kept, noise or 0.0
+    )
+    guesses = [search.places]
+    if kept.sum() > first.dimension and np.isfinite(there).all() and np.isfinite(here).all():
+        guesses.insert(0, landmarks.places(second, there[:, kept], here[:, kept]))
+    _begin(search, guesses)
     images = _with_right(search, search.accept(search.refined(search.rows)))
     while True:
         images = _without_wrong(search, images)
@@ -190,12 +217,32 @@ def anchored(
         deviation = np.hypot(deviation, search.noise * images.anchor_influence)
     images = dataclasses.replace(images, deviation=deviation, stretch_deviation=_unsure(images, deviation, stretch))
     mirrored = spectral.mirrored(first, second, alignment, pairs[search.kept], groups)
-    ambiguity = 1 + sum(int(search.agrees(spectral.places(first, second, other), images)) for other in mirrored)
+    # by distances the match may have come to the mirror image of the alignment
+    others = [alignment, *mirrored] if mirrored else []
+    ambiguity = 1 + sum(int(search.agrees(spectral.places(first, second, other), images)) for other in others)
     return Anchored(alignment, images, search.kept, float(search.noise), ambiguity)
 
 
+def can_be_checked(count: int, dimension: int) -> bool:
+    """Whether ``count`` anchors still fix a match, with some to spare, when one of them is left out."""
+    return count >= dimension + 3
+
+
+def _begin(search: _Search, guesses: list[tuple[Array, Array]]) -> None:
+    """Start from the first guess that settles nearly everywhere, or else from the one that settles best."""
+    least = np.inf
+    for places in guesses:
+        settled = dataclasses.replace(search, places=places).refined(search.rows, trial=True)
+        torn = float(np.mean(settled.strain > _STRAINED))
+        if torn < least:
+            least = torn
+            search.accept(settled)
+        if torn <= max(_WHOLE, 1 / len(settled.strain)):
+            break
+
+
 def _with_right(search: _Search, images: Images) -> Images:
-    """Take back anchors that the eigenfunctions spoke against, where the refined match agrees with them."""
+    """Take back anchors that distances spoke against, where the refined match agrees with them."""
     if search.kept.all():
         return images
     uncertain = np.sqrt(search.first.dimension) * search.ask_halves(images)[search.pairs[:, 0]]
@@ -218,10 +265,12 @@ def _without_wrong(search: _Search, images: Images) -> Images:
             suspicion = search.suspicion(images, rows, limit)
         if suspicion.max() <= 1:
             break
-        asked = np.flatnonzero(suspicion > 1) if len(rows) <= FEW else [int(np.argmax(suspicion))]
+        asked = np.flatnonzero(suspicion > 1) if len(rows) <= _FEW else [int(np.argmax(suspicion))]
         trials = {k: search.refined(np.delete(rows, k), trial=True) for k in asked}
         best = min(trials, key=lambda k: search.suspicion(trials[k], np.delete(rows, k), limit).max())
-        if search.missed(trials[best], int(rows[best])) <= limit:
+        # what stays torn without it was not torn by it
+        healed = search.torn(trials[best])[search.pairs[rows[best], 0]] <= 1
+        if not healed or search.missed(trials[best], int(rows[best])) <= limit:
             break
         search.kept[rows[best]] = False
         search.accept(trials[best])

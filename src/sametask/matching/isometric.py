@@ -52,8 +52,9 @@ _SETTLED = 1e-3
 _TURNING = 0.1
 """A frame that still turns by more, in radians, is not where it belongs."""
 
-_REPAIRS = 2
-"""Times that regions gone astray are placed anew at most."""
+_EACH_WAY = 2
+"""Neighbours on a curve that each sample keeps on either side, however near those on the other are: all of the nearest
+may lie on one side of a gap, and a ring that is cut at one holds together all the same."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,9 @@ def graph_edges(manifold: SampledManifold, graph: NeighbourGraph, neighbours: in
     n = graph.size
     near = graph.present.copy()
     near[:, neighbours:] = False
+    if manifold.dimension == 1:
+        for side in (graph.steps[:, :, 0] > 0, graph.steps[:, :, 0] < 0):
+            near |= graph.present & side & (np.cumsum(side & graph.present, axis=1) <= _EACH_WAY)
     everyone = np.broadcast_to(np.arange(n)[:, None], near.shape)
     links = sp.coo_array((np.ones(int(near.sum())), (everyone[near], graph.index[near])), shape=(n, n))
     pieces, piece = connected_components(links, directed=False)
@@ -132,6 +136,7 @@ def refine(
     stretch: tuple[float, float] | None = None,
     iterations: int = 30,
     tolerance: float = 1e-6,
+    repairs: int = 2,
     draws: int = 8,
 ) -> Images:
     """Refine a sample map into an isometric match.
@@ -147,6 +152,7 @@ def refine(
         iterations: at most, at first and after each of the few times that regions are placed anew.
         tolerance: relative to the typical edge; stop when images move less, or by next to nothing of what edges are
             strained.
+        repairs: times that regions gone astray are placed anew at most.
         draws: random draws behind the deviation of places, which is zero without any.
     """
     n, d = len(first.activations), first.dimension
@@ -161,7 +167,6 @@ def refine(
     scale = float(np.median(edges.length)) * unit.stretch
     typical = float(np.median(edges.weight))
     violations: list[float] = []
-    repairs = 0
     while True:
         turned = unit.stretch * np.einsum("pde,pe->pd", rotation[edges.i], edges.step)
         root = np.sqrt(edges.weight * _certainty(edges, steps) * _trust(edges, between - turned))
@@ -191,9 +196,9 @@ def refine(
         idle = len(violations) > 6 and violations[-1] > 0.98 * violations[-5]
         if still or idle or len(violations) >= iterations:
             astray = _astray(edges, between - turned, transport, rotation)
-            if repairs == _REPAIRS or not 0 < astray.sum() < n / 2:
+            if not repairs or not 0 < astray.sum() < n / 2:
                 break
-            repairs += 1
+            repairs -= 1
             violations.clear()
             _regrow(second, edges, astray, _strain(edges, between - turned, n), sample, offset, rotation)
             steps = _image_steps(second, edges, sample, offset, steps)

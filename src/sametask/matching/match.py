@@ -88,7 +88,7 @@ def match(
     Args:
         first, second: charts of equal dimension.
         anchors: (k, 2) rows of the two *probes* that are known to belong together, or None to match from geometry
-            alone. Of d + 4 anchors or more those that contradict the rest are left out.
+            alone. Of d + 3 anchors or more those that contradict the rest are left out.
         anchor_noise: standard deviation of the anchors, per direction, in intrinsic units: how far apart the inputs
             were that are taken for the same. None tells it from how well they agree with the match.
         relative_scale: lengths in the second network's neighbourhoods for each in the first's, where they were told in

@@ -191,26 +191,38 @@ def places(first: Chart, second: Chart, alignment: SpectralAlignment) -> tuple[I
     size = alignment.size
     wanted = first.functions[:, :size] @ alignment.rotation
     missing = wanted - second.functions[alignment.nearest, :size]
-    slope = gradients(second, size)[alignment.nearest]
-    normal = np.einsum("nek,nel->nkl", slope, slope)
-    normal += 1e-6 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(second.dimension)
-    offset = np.linalg.solve(normal, np.einsum("nek,ne->nk", slope, missing)[:, :, None])[:, :, 0]
-    # no farther than the neighbourhood that the gradient was measured in
-    reach = np.sqrt(np.median(second.graph.squared[:, 0]) * 4)
+    slope = gradients(second, second.functions[:, :size])[alignment.nearest]
+    return alignment.nearest, within(second, slope, missing, 1e-6)
+
+
+def within(
+    chart: Chart, slope: Float[Array, "p k d"], missing: Float[Array, "p k"], least: float
+) -> Float[Array, "p d"]:
+    """Steps that make up for what is missing in values of these slopes, no farther than slopes are measured in.
+
+    Args:
+        chart: of the manifold stepped on.
+        slope: gradients of the values.
+        missing: in the values.
+        least: directions in which the sum of their squares is smaller, relative to all, hardly count.
+    """
+    normal = np.einsum("pek,pel->pkl", slope, slope)
+    normal += least * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(chart.dimension)
+    offset = np.linalg.solve(normal, np.einsum("pek,pe->pk", slope, missing)[:, :, None])[:, :, 0]
+    reach = np.sqrt(np.median(chart.graph.squared[:, 0]) * 4)
     length = np.linalg.norm(offset, axis=1, keepdims=True)
-    return alignment.nearest, offset * np.minimum(1, reach / np.maximum(length, np.finfo(float).tiny))
+    return offset * np.minimum(1, reach / np.maximum(length, np.finfo(float).tiny))
 
 
-def gradients(chart: Chart, size: int) -> Float[Array, "n e d"]:
-    """Gradients of the leading eigenfunctions in each sample's frame, by weighted least squares over its neighbours."""
+def gradients(chart: Chart, values: Float[Array, "n e"]) -> Float[Array, "n e d"]:
+    """Gradients of values at the samples, in each one's frame, by weighted least squares over its neighbours."""
     graph = chart.graph
     weight = np.where(graph.present, np.exp(-np.where(graph.present, graph.squared, 0) / chart.operator.bandwidth), 0)
     moment = np.einsum("nk,nkd,nke->nde", weight, graph.steps, graph.steps)
     moment += 1e-9 * np.trace(moment, axis1=1, axis2=2)[:, None, None] * np.eye(chart.dimension)
-    result = np.empty((graph.size, size, chart.dimension))
-    for e in range(size):
-        values = chart.functions[:, e]
-        change = values[graph.index] - values[:, None]
+    result = np.empty((graph.size, values.shape[1], chart.dimension))
+    for e, column in enumerate(values.T):
+        change = column[graph.index] - column[:, None]
         right = np.einsum("nk,nkd,nk->nd", weight, graph.steps, change)
         result[:, e] = np.linalg.solve(moment, right[:, :, None])[:, :, 0]
     return result

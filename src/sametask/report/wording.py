@@ -39,8 +39,8 @@ _ENDS = {
         "one half of each network's samples placed on the other half, and no less than one sample",
         "no sample within the other's support",
     ),
-    "distance of anchors from their partners": (
-        "eigenfunctions of two halves of each network's samples, at equal activations",
+    "distance of anchors from their places": (
+        "the spacing of samples, and the noise of anchors where it is given",
         "the distance between unrelated samples",
     ),
     "error at spare anchors": (

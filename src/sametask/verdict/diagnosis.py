@@ -6,7 +6,6 @@ import numpy as np
 
 from sametask._outcome import Finding, Severity
 from sametask.charts.chart import Chart
-from sametask.matching.anchors import AnchorCheck
 from sametask.matching.match import COMPARED, Match
 from sametask.probes.probe import Probe
 from sametask.probes.rank import LocalRank
@@ -92,30 +91,18 @@ def ambiguity(match: Match) -> list[Finding]:
     ]
 
 
-def of_anchors(check: AnchorCheck, charts: tuple[Chart, Chart], figure: Evidence) -> list[Finding]:
-    """Anchors that were left out, and anchors that contradict one another."""
-    found = []
-    wrong = check.pairs[~check.kept]
-    if len(wrong):
-        rows = ", ".join(str((int(charts[0].rows[a]), int(charts[1].rows[b]))) for a, b in wrong[:5])
-        found.append(
-            Finding(
-                "anchors disagree",
-                f"{len(wrong)} of {len(check.pairs)} anchors contradict the others and were left out (rows {rows})",
-                "check whether these pairs saw the same input",
-                Severity.WARNING,
-            )
+def of_anchors(figure: Evidence) -> list[Finding]:
+    """Anchors that contradict one another."""
+    if figure.probability >= 0.5:
+        return []
+    return [
+        Finding(
+            "anchors disagree",
+            "the anchors contradict one another: no match brings them all to their partners",
+            "check whether these pairs saw the same input; if they did, the networks differ",
+            Severity.DECISIVE,
         )
-    if figure.probability < 0.5:
-        found.append(
-            Finding(
-                "anchors disagree",
-                "the anchors contradict one another: no match brings them all to their partners",
-                "check whether these pairs saw the same input; if they did, the networks differ",
-                Severity.DECISIVE,
-            )
-        )
-    return found
+    ]
 
 
 def of_match(match: Match) -> list[Finding]:

@@ -10,9 +10,8 @@ import numpy as np
 from sametask._types import Array, Float
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
-from sametask.matching import isometric, spectral
+from sametask.matching import isometric
 from sametask.matching.match import COMPARED, Match
-from sametask.numerics.procrustes import orthogonal
 from sametask.probes.probe import Probe
 
 _MOST = 1000
@@ -29,15 +28,12 @@ class IsometryFigures:
         levels: (e,) mean of the logarithms of the leading eigenvalues.
         strain: (n,) relative violation of the edges around each sample.
         uncovered: larger share, of the two, of samples that lie outside the other's support.
-        functions: how far the leading eigenfunctions of the two charts are from each other at equal inputs, where
-            those are known, relative to unrelated inputs; otherwise NaN.
     """
 
     spectrum: Float[Array, " e"]
     levels: Float[Array, " e"]
     strain: Float[Array, " n"]
     uncovered: float
-    functions: float = float("nan")
 
     def rescale(self, factor: float) -> IsometryFigures:
         """The figures in intrinsic units ``factor`` times smaller."""
@@ -72,19 +68,14 @@ def own_figures(probe: Probe, method: DiffusionChart, rng: np.random.Generator) 
     half = min(n // 2, _MOST)
     order = rng.permutation(n)
     one, two = (chart(probe.take(np.sort(rows)), method) for rows in (order[:half], order[half : 2 * half]))
-    strain, outside, apart = [], [], []
+    strain, outside = [], []
     for source, target in ((one, two), (two, one)):
         sample, offset, _ = target.manifold.locate(target.manifold.project(source.probe.activations)[0])
         edges = isometric.graph_edges(source.manifold, source.graph, isometric.edge_count(source.dimension))
         strain.append(isometric.strain(target.manifold, edges, sample, offset))
         outside.append(_outside(offset, sample, target))
-        size = spectral.leading_size(spectral.shared_blocks(source, target), probe.dimension)
-        there, here = source.functions[:, :size], target.functions[sample, :size]
-        left = there @ orthogonal(there.T @ here) - here
-        # a median, as places found by activations alone may lie on another sheet that passes close by
-        apart.append(np.median(np.linalg.norm(left, axis=1)) / np.sqrt(2 * size))
     spectrum, levels = _resampled_spectrum(probe, method, rng)
-    return IsometryFigures(spectrum, levels, np.concatenate(strain), max(outside), float(max(apart)))
+    return IsometryFigures(spectrum, levels, np.concatenate(strain), max(outside))
 
 
 def _resampled_spectrum(probe: Probe, method: DiffusionChart, rng: np.random.Generator) -> tuple[Array, Array]:

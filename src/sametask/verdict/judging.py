@@ -11,8 +11,7 @@ from sametask._outcome import Finding, Severity
 from sametask._types import Array, Int
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
-from sametask.matching.anchors import AnchorCheck, check_anchors, enough_to_check
-from sametask.matching.match import COMPARED, Match, anchor_rows, match, spectral_scale
+from sametask.matching.match import COMPARED, Match, match, spectral_scale
 from sametask.probes.probe import Probe
 from sametask.probes.rank import LocalRank
 from sametask.transformation import Transformation
@@ -33,7 +32,6 @@ _REACH = 4.0
 """Errors beyond this multiple of what a network shows of itself are not noise."""
 _LEAST_ERROR = 3e-3
 _LEAST_STRAIN = 0.05
-_LEAST_APART = 0.05
 """Of no account, even where data without noise would show less."""
 _STRAIN_REACH = 2.5
 """Right matches strain up to 1.5 times as much as halves of one network; see docs/design.md."""
@@ -246,11 +244,9 @@ def by_isometry(case: Case) -> Judgement:
         return Judgement(Decision.UNDECIDED, 0.5, (), (*findings, unlike), None, charts)
     own = [floors.own_figures(probe, case.method, case.rng) for probe in case.probes]
     pairs, held = _spare(case)
-    check = _checked(charts, pairs, own)
-    fitted = pairs if check is None else pairs[np.isin(pairs[:, 0], charts[0].rows[check.pairs[check.kept, 0]])]
     matched = match(
         *charts,
-        anchors=fitted if len(fitted) else None,
+        anchors=pairs if len(pairs) else None,
         anchor_noise=case.anchor_noise,
         relative_scale=case.relative_scale,
         seed=int(case.rng.integers(2**31)),
@@ -265,9 +261,9 @@ def by_isometry(case: Case) -> Judgement:
     spectrum = _spectrum(*charts, own, figures.spectrum, "isometric")
     shape = _shape_evidence(matched, figures, own, case.rng)
     trial, anchored = None, []
-    if check is not None:
-        anchored.append(_anchor_evidence(check, own))
-        findings += diagnosis.of_anchors(check, charts, anchored[-1])
+    if len(matched.anchors) > matched.first.dimension + 1:
+        anchored.append(_anchor_evidence(matched, case.anchor_noise or 0.0))
+        findings += diagnosis.of_anchors(anchored[-1])
     if len(held):
         trial = _spare_anchors(transformation, first, second, held)
         anchored.append(_trial_evidence(trial, transformation, case.rng))
@@ -316,18 +312,6 @@ def _spare(case: Case) -> tuple[Array, Array]:
         return case.pairs, case.pairs[:0]
     order = case.rng.permutation(k)
     return case.pairs[np.sort(order[: 2 * k // 3])], case.pairs[np.sort(order[2 * k // 3 :])]
-
-
-def _checked(charts: tuple[Chart, Chart], pairs: Array, own: list[IsometryFigures]) -> AnchorCheck | None:
-    rows = anchor_rows(*charts, pairs)
-    if not enough_to_check(len(rows), charts[0].dimension):
-        return None
-    return check_anchors(*charts, rows, limit=float(np.sqrt(_functions(own))))
-
-
-def _functions(own: list[IsometryFigures]) -> float:
-    """How far eigenfunctions of two whole samples are apart at equal inputs: noise falls with the square root of n."""
-    return max(_LEAST_APART, *(figures.functions / np.sqrt(2) for figures in own))
 
 
 def _unlike(case: Case) -> Finding | None:
@@ -385,16 +369,20 @@ def _shape_evidence(
     ]
 
 
-def _anchor_evidence(check: AnchorCheck, own: list[IsometryFigures]) -> Evidence:
-    apart = check.apart[check.kept]
+def _anchor_evidence(matched: Match, noise: float) -> Evidence:
+    """How far anchors are from where the others and the geometry put them."""
+    d, residual = matched.first.dimension, matched.forward.anchor_residual
+    # unrelated samples are about so far apart in a direction: samples of an interval of length l by l/√6, and λ₁ is π²/l²
+    extent = 1 / float(np.sqrt(matched.second.eigenvalues[0]))
     return Evidence(
-        "distance of anchors from their partners",
+        "distance of anchors from their places",
         "isometric",
-        _rms(apart),
-        _functions(own),
+        _rms(residual) / np.sqrt(d) / extent,
+        float(np.hypot(matched.second.graph.spacing(), noise)) / extent,
         1.0,
-        float(1 / np.sqrt(2 * len(apart))),
+        float(1 / np.sqrt(2 * len(residual) * d)),
         "of unrelated samples'",
+        _REACH,
     )
 
 
