@@ -15,7 +15,7 @@ import sametask as st
 from assertions import raises_one_line
 from sametask.charts.chart import blocks
 from sametask.networks import from_callable
-from worlds import NEURONS, WORLDS, RandomNetwork, block_correlation, box
+from worlds import NEURONS, WORLDS, RandomNetwork, block_correlation, box, pair
 
 SEEDS = (6, 7)
 CASES = [(name, seed) for name in WORLDS for seed in SEEDS]
@@ -440,6 +440,15 @@ def test_mistakes_in_the_call() -> None:
         chart.embed(y * np.nan)
     with raises_one_line("activations:", "dtype"):
         chart.embed([["a", "b", "c"]])
+
+
+def test_of_samples_that_share_their_activations_one_is_charted() -> None:
+    both = pair("interval", 300, 31, half=True)
+    chart = st.chart(both.first)
+    alike = both.first.first_alike
+    assert 0 < len(both.first) - len(chart.rows) < 30
+    assert np.array_equal(chart.rows, np.unique(alike))
+    assert np.array_equal(chart.rows[chart.position], alike)
 
 
 def test_samples_that_all_agree() -> None:

@@ -354,6 +354,22 @@ def test_duplicates_wherever_they_are() -> None:
     assert len(st.Probe.from_jacobians(y, j)) == 60
 
 
+def test_a_few_samples_that_half_precision_gives_the_same_values() -> None:
+    y, j = Y.astype(np.float16), J.astype(np.float16)
+    y[41], j[41] = y[17], j[17]
+    y[42], j[42] = y[17], j[17]
+    probe = st.Probe.from_jacobians(y, j)
+    assert len(probe) == 60
+    assert np.flatnonzero(probe.first_alike != np.arange(60)).tolist() == [41, 42]
+    assert probe.first_alike[[41, 42]].tolist() == [17, 17]
+    with raises_one_line("activations:", "samples 0 and 60 are the same", "60 duplicates", "single precision"):
+        st.Probe.from_jacobians(*(np.tile(each, (2,) + (1,) * (each.ndim - 1)).astype(np.float16) for each in (Y, J)))
+    # told precisely, nothing repeats for want of digits
+    fine = Y.copy()
+    fine[41] = fine[17]
+    assert np.array_equal(st.Probe.from_jacobians(fine, J).first_alike, np.arange(60))
+
+
 @pytest.mark.parametrize("kind", [np.int8, np.int64, np.uint64, str])
 def test_ids_of_every_kind(kind) -> None:
     given = np.arange(10).astype(kind)

@@ -38,6 +38,8 @@ class Chart:
         probe: the samples charted: the largest connected piece of the probe's, their local metric rid of noise.
         measured: the same samples with the metric as it was measured.
         rows: (n,) their rows in the probe given.
+        position: (s,) for each of the s samples of the probe given, its row here; −1 where it was left out. Samples
+            that coarse recording gives the same activations have one row in common.
         eigenvalues: (e,) Laplace–Beltrami eigenvalues in inverse squared intrinsic units, ascending, without the
             trivial 0: the manifold's fingerprint.
         functions: (n, e) eigenfunctions, of unit mean square in the stationary measure.
@@ -52,6 +54,7 @@ class Chart:
     probe: Probe
     measured: Probe
     rows: Int[Array, " n"]
+    position: Int[Array, " s"]
     eigenvalues: Float[Array, " e"]
     functions: Float[Array, "n e"]
     decay: Float[Array, " e"]
@@ -187,7 +190,8 @@ def chart(probe: Probe, method: DiffusionChart | None = None) -> Chart:
         method: how to chart; default :class:`DiffusionChart`.
 
     Returns:
-        The chart of the largest connected piece of the sample.
+        The chart of the largest connected piece of the sample. Of samples that coarse recording gives the same
+        activations one is charted.
 
     Raises:
         InputError: ``probe`` is not a probe, or has too few samples.
@@ -205,7 +209,13 @@ def chart(probe: Probe, method: DiffusionChart | None = None) -> Chart:
     method = DiffusionChart() if method is None else method
     if not isinstance(method, DiffusionChart):
         raise InputError(f"method: {_check.shown(method)}; give st.DiffusionChart(…)")
-    graph, measured, rows, pieces = _connected(probe, method)
+    alike = probe.first_alike
+    distinct = np.flatnonzero(alike == np.arange(len(probe)))
+    graph, measured, rows, pieces = _connected(probe if len(distinct) == len(probe) else probe.take(distinct), method)
+    rows = distinct[rows]
+    position = np.full(len(probe), -1)
+    position[rows] = np.arange(len(rows))
+    position = position[alike]
     probe_used, graph = _rid_of_noise(measured, graph, method)
     bandwidth = _bandwidth(graph, method)
     operator = diffusion.diffusion_operator(graph, probe_used.dimension, bandwidth=bandwidth, alpha=method.alpha)
@@ -226,6 +236,7 @@ def chart(probe: Probe, method: DiffusionChart | None = None) -> Chart:
         probe=probe_used,
         measured=measured,
         rows=rows,
+        position=position,
         eigenvalues=eigenvalues,
         functions=functions,
         decay=decay,

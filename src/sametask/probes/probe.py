@@ -23,6 +23,11 @@ from sametask.probes.neighbourhoods import burst_dimension
 _ACTIVATIONS = "(n samples, m neurons)"
 _WIDE = 128
 """Wider activations are reduced to this many principal directions for all geometry."""
+_FEW = 64
+_HALF = 11
+"""Significant binary digits of numbers in half precision."""
+_MOST_ALIKE = 1 / 3
+"""Share of the samples that may repeat others for want of digits."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,8 @@ class Probe:
             name: how reports call the network.
 
         Raises:
-            InputError: shapes disagree, values are not finite, samples repeat, or there are too few.
+            InputError: shapes disagree, values are not finite, samples repeat (in half precision: more than a third),
+                or there are too few.
         """
         y = _check.array("activations", activations, ndim=2, expected=_ACTIVATIONS)
         j = _check.array("jacobians", jacobians, ndim=3, expected="(n samples, m neurons, d directions)")
@@ -209,6 +215,17 @@ class Probe:
     def pieces(self) -> tuple[Float[Array, "n m"], Float[Array, "n d m"]]:
         """All activations, and their derivatives along the frames of :attr:`manifold`."""
         return self.activations, self._reduced[1]
+
+    @cached_property
+    def first_alike(self) -> Int[Array, " n"]:
+        """For each sample the first with the same activations, where they were recorded in half precision or less:
+        that puts neighbours on the same values. Told more precisely, or where more than a third of the samples repeat
+        others, it is not for want of digits, and each stands for itself."""
+        everyone = np.arange(len(self))
+        if not _coarse(self.activations):
+            return everyone
+        alike = _first_alike(self.activations)
+        return alike if np.mean(alike != everyone) <= _MOST_ALIKE else everyone
 
     @cached_property
     def _reduced(self) -> tuple[SampledManifold, Array]:
@@ -380,17 +397,35 @@ def _fits(argument: str, d: int, m: int) -> None:
 
 
 def _no_duplicates(argument: str, activations: Array, jacobians: Array) -> None:
-    """Refuse samples that were recorded twice: equal activations and equal Jacobians."""
-    rows = np.concatenate([activations, jacobians.reshape(len(jacobians), -1)], axis=1)
-    if rows.shape[1] == 0:
+    """Refuse samples that were recorded twice: equal activations and equal Jacobians. With few digits neighbours can
+    agree by chance; then only so many are refused that hardly any sample stands alone."""
+    alike = _first_alike(np.concatenate([activations, jacobians.reshape(len(jacobians), -1)], axis=1))
+    repeats = np.flatnonzero(alike != np.arange(len(alike)))
+    if not len(repeats):
         return
-    # sorted as bytes: equal rows come together; −0.0 and 0.0 are the same number
+    remedy = "drop the repeats"
+    if _coarse(activations):
+        if len(repeats) <= _MOST_ALIKE * len(alike):
+            return
+        remedy += ", or record in single precision"
+    b = repeats[np.argmin(alike[repeats])]
+    raise InputError(f"{argument}: samples {alike[b]} and {b} are the same ({len(repeats)} duplicates); {remedy}")
+
+
+def _first_alike(rows: Array) -> Array:
+    """(n,) for each row the first that is equal to it."""
+    if rows.shape[1] == 0:
+        return np.arange(len(rows))
+    # compared as bytes; −0.0 and 0.0 are the same number
     keys = np.ascontiguousarray(rows + 0.0).view(f"V{rows.itemsize * rows.shape[1]}")[:, 0]
-    order = np.argsort(keys, kind="stable")
-    same = keys[order[1:]] == keys[order[:-1]]
-    if same.any():
-        pairs = np.sort(np.stack([order[:-1][same], order[1:][same]], axis=1), axis=1)
-        a, b = pairs[pairs[:, 0].argmin()]
-        raise InputError(
-            f"{argument}: samples {a} and {b} are the same ({int(same.sum())} duplicates); drop the repeats"
-        )
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    return first[group]
+
+
+def _coarse(values: Array) -> bool:
+    """Whether no value has more digits than half precision holds."""
+    for some in (values[:_FEW], values):  # what is precise shows at once
+        mantissa = np.frexp(some)[0] * 2**_HALF
+        if (mantissa != np.rint(mantissa)).any():
+            return False
+    return True
