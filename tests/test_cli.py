@@ -225,8 +225,7 @@ def test_noise_of_anchors_is_taken(few, capsys):
 def test_relative_scales_that_are_none(scale, probes, place, capsys):
     both = (place / f"{name}.zarr" for name in probes)
     line = mistake(capsys, "compare", *both, f"--relative-scale={scale}")
-    assert "relative" in line
-    assert "scale" in line
+    assert "--relative-scale: " in line
     assert "above zero" in line
 
 
@@ -241,8 +240,7 @@ def test_words_for_no_relative_scale_say_what_is_one(place, capsys):
 def test_noise_of_anchors_that_is_none(noise, probes, place, capsys):
     both = (place / f"{name}.zarr" for name in probes)
     line = mistake(capsys, "compare", *both, f"--anchor-noise={noise}")
-    assert "anchor" in line
-    assert "noise" in line
+    assert "--anchor-noise: " in line
 
 
 # -- translate -------------------------------------------------------------------------------------------------------

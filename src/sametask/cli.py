@@ -127,15 +127,16 @@ def _compare(options: argparse.Namespace) -> int:
     first = _probe_of(options.first, options.inputs, options.layers_a, options, "A", "--inputs")
     second = _probe_of(options.second, second_inputs, options.layers_b, options, "B", "--inputs-b or --inputs")
     method = DiffusionChart(eigenpairs=options.eigenpairs, neighbours=options.neighbours)
-    verdict = compare(
-        first,
-        second,
-        anchors=_anchors(options.anchors),
-        anchor_noise=options.anchor_noise,
-        relative_scale=_relative_scale(options.relative_scale),
-        seed=options.seed,
-        method=method,
-    )
+    with _naming_options("anchors", "anchor_noise", "relative_scale", "seed"):
+        verdict = compare(
+            first,
+            second,
+            anchors=_anchors(options.anchors),
+            anchor_noise=options.anchor_noise,
+            relative_scale=_relative_scale(options.relative_scale),
+            seed=options.seed,
+            method=method,
+        )
     if options.transformation is not None:
         if verdict.transformation is None:
             _say(f"sametask: no transformation to write to {options.transformation}", sys.stderr)
@@ -172,6 +173,18 @@ def _translate(options: argparse.Namespace) -> int:
 
 
 # -- parts -----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _naming_options(*arguments: str) -> Iterator[None]:
+    """Where a function refuses its argument, name the option that it was given by."""
+    try:
+        yield
+    except InputError as error:
+        argument, colon, rest = str(error).partition(":")
+        if argument not in arguments:
+            raise
+        raise InputError(f"--{argument.replace('_', '-')}{colon}{rest}") from None
 
 
 def _check_places(options: argparse.Namespace) -> None:
