@@ -385,6 +385,11 @@ def test_anchors_that_are_no_pairs_of_rows_are_refused(anchors, words):
         st.compare(first, second, anchors=anchors)
 
 
+def test_an_empty_list_of_anchors_is_none():
+    first, second = probes(box(1.0), 100, 3, neurons=3, shared=0)
+    assert st.compare(first, second, anchors=[]).to_dict() == st.compare(first, second, anchors=None).to_dict()
+
+
 @pytest.mark.parametrize("seed", [-1, 0.5, "zero", None])
 def test_seeds_that_are_none_are_refused(seed):
     first, second = probes(_RECTANGLE, 100, 3)
@@ -481,6 +486,9 @@ def test_one_wrong_anchor_of_six_is_left_out_and_named(world, seed):
     v = st.compare(first, second, anchors=pairs)
     (finding,) = (finding for finding in v.diagnosis if finding.name == "anchors disagree")
     assert f"(2, {pairs[2, 1]})" in finding.message
+    assert v.match.left_out_rows.tolist() == [[2, pairs[2, 1]]]
+    assert v.to_dict()["match"]["left_out"] == [[2, pairs[2, 1]]]
+    assert v.to_dict()["match"]["anchors"] == 5
     assert v.decision in (Decision.EQUIVALENT, Decision.UNDECIDED)
     said = st.Transformation.from_match(v.match).forward(first.activations).value
     net = RandomNetwork.draw(world.ambient, 2 * world.dimension + 1, 1000 * seed + 2)

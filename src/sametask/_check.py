@@ -16,6 +16,8 @@ import numpy as np
 
 from sametask._types import Array
 
+_LARGEST_RATIO = 1e30
+
 
 class InputError(ValueError):
     """A mistake in what the user gave; the message is one line and says how to mend it."""
@@ -76,6 +78,28 @@ def finite(argument: str, value: Array, *, start: int | None = None) -> None:
     )
 
 
+def row_pairs(argument: str, value: Any, sizes: tuple[int, int]) -> Array:
+    """``value`` as (k, 2) rows of the first and the second probe, of so many samples; None and an empty list are none.
+
+    Rows that do not exist, and samples with more than one partner, are refused.
+    """
+    expected = "(k, 2) pairs of row numbers"
+    pairs = np.empty((0, 2), np.int64) if value is None else as_array(argument, value, expected)
+    if pairs.shape in ((0,), (0, 2)):
+        return np.empty((0, 2), np.int64)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
+        raise InputError(f"{argument}: {pairs.dtype} of shape {pairs.shape}; give {expected}")
+    for rows, size, whose in zip(pairs.T, sizes, ("first", "second"), strict=True):
+        if rows.min() < 0 or rows.max() >= size:
+            worst = rows.min() if rows.min() < 0 else rows.max()
+            raise InputError(
+                f"{argument}: row {worst} of the {whose} probe, which has rows 0 to {size - 1}; give {expected}"
+            )
+        if len(np.unique(rows)) != len(rows):
+            raise InputError(f"{argument}: a row of the {whose} probe appears twice; give each sample one partner")
+    return pairs.astype(np.int64)
+
+
 def same_length(first: str, a: Sequence[Any] | Array, second: str, b: Sequence[Any] | Array) -> None:
     """Refuse two arguments whose first axes differ."""
     if len(a) != len(b):
@@ -90,6 +114,15 @@ def positive(argument: str, value: Any) -> float:
             if 0 < number < np.inf:
                 return number
     raise InputError(f"{argument}: {shown(value)}; give a number above zero")
+
+
+def length_ratio(argument: str, value: Any) -> float:
+    """Refuse anything that is not a number above zero; and ratios whose powers would not be finite."""
+    ratio = positive(argument, value)
+    if not 1 / _LARGEST_RATIO <= ratio <= _LARGEST_RATIO:
+        largest = _LARGEST_RATIO
+        raise InputError(f"{argument}: {shown(value)}; give a number above zero, from {1 / largest:g} to {largest:g}")
+    return ratio
 
 
 def not_negative(argument: str, value: Any) -> float:

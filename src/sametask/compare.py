@@ -34,7 +34,7 @@ def compare(
     Args:
         first, second: the two networks, each seen at samples of the same manifold of inputs.
         anchors: which samples saw the same input: ``"ids"`` for rows whose ids agree, an (k, 2) array of pairs of
-            rows, or None when nobody knows.
+            rows, or None (or an empty list) when nobody knows.
         anchor_noise: how far apart, per direction and in intrinsic units, inputs were that are taken for the same; None
             tells it from how well anchors agree.
         relative_scale: lengths in the second network's neighbourhoods for each in the first's, where they were told in
@@ -46,8 +46,8 @@ def compare(
         The verdict.
 
     Raises:
-        InputError: probes are not probes; ids are missing or do not overlap; anchors are not pairs of rows; noise is
-            negative or scale not positive.
+        InputError: probes are not probes; ids are missing or do not overlap; anchors are not pairs of rows, name rows
+            that do not exist or a sample twice; noise is negative or scale not positive.
 
     Examples:
         >>> import numpy as np, sametask as st
@@ -66,7 +66,7 @@ def compare(
     if anchor_noise is not None:
         anchor_noise = _check.not_negative("anchor_noise", anchor_noise)
     if relative_scale is not None:
-        relative_scale = _check.positive("relative_scale", relative_scale)
+        relative_scale = _check.length_ratio("relative_scale", relative_scale)
     rng = np.random.default_rng(_check.count("seed", seed, least=0))
 
     ranks = (local_rank(first), local_rank(second))
@@ -102,23 +102,11 @@ def compare(
 
 def _pairs(first: Probe, second: Probe, anchors: Any) -> Array:
     """(k, 2) rows that saw the same input."""
-    if anchors is None:
-        return np.empty((0, 2), np.int64)
     if isinstance(anchors, str):
         if anchors != "ids":
             raise InputError(f"anchors: {anchors!r}; give 'ids', an (k, 2) array of pairs of rows, or None")
         return _shared_ids(first, second)
-    pairs = _check.as_array("anchors", anchors, "(k, 2) pairs of row numbers")
-    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
-        raise InputError(f"anchors: {pairs.dtype} of shape {pairs.shape}; give (k, 2) pairs of row numbers")
-    for column, probe, whose in ((0, first, "first"), (1, second, "second")):
-        rows = pairs[:, column]
-        if len(rows) and (rows.min() < 0 or rows.max() >= len(probe)):
-            worst = rows.min() if rows.min() < 0 else rows.max()
-            raise InputError(f"anchors: row {worst} of the {whose} probe, which has rows 0 to {len(probe) - 1}")
-        if len(np.unique(rows)) != len(rows):
-            raise InputError(f"anchors: a row of the {whose} probe appears twice; give each sample one partner")
-    return pairs.astype(np.int64)
+    return _check.row_pairs("anchors", anchors, (len(first), len(second)))
 
 
 def _shared_ids(first: Probe, second: Probe) -> Array:

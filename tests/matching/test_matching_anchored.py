@@ -175,6 +175,25 @@ def test_noise_given_for_exact_anchors_does_little_harm():
     assert carried_error(both, match) < 3 * carried_error(both, clean("rectangle", 400, 30))
 
 
+@pytest.mark.parametrize("world", ["interval", "circle", "rectangle", "sphere"])
+def test_noise_of_anchors_shows_in_places_that_they_alone_hold(world):
+    """Rigid motions, d (d + 1) / 2 of them, are told by the 6 d numbers that anchors give."""
+    both, first, second = charted(world, min(_SIZES[world], 400), 32)
+    sigma = 0.3
+    deviation = st.match(first, second, anchors=both.anchors, anchor_noise=sigma).forward.deviation
+    least = sigma * np.sqrt((first.dimension + 1) / 12)
+    assert deviation.min() >= 0.999 * least
+    assert np.sqrt(np.mean(np.square(deviation))) < 2 * least
+
+
+@pytest.mark.parametrize("noise", [5.0, 1e8, 1e300])
+def test_noise_larger_than_the_manifold_is_refused(noise):
+    both, first, second = charted("rectangle", 400, 30)
+    with raises_one_line("anchor_noise", "across"):
+        st.match(first, second, anchors=both.anchors, anchor_noise=noise)
+    assert st.match(first, second, anchors=both.anchors, anchor_noise=1e-300).anchor_noise == 1e-300
+
+
 _NO_NOISE = [-1.0, -1e-9, float("nan"), float("inf"), "much", True, [0.1], np.array([0.1, 0.2])]
 
 

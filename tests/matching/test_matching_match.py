@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 import sametask as st
 from assertions import raises_one_line
+from matches import charted
 from sametask.matching import isometric, spectral
 from sametask.numerics.neighbours import NeighbourGraph
 from worlds import NEURONS, WORLDS, RandomNetwork, box, circle, pair, relative_error
@@ -282,12 +283,42 @@ def test_dimensions_that_differ_are_refused():
 
 
 @pytest.mark.parametrize(
-    "anchors", [np.arange(4), np.zeros((3, 3), int), np.zeros((3, 2)), np.array([[-1, 0]]), [[0, 1], [2]]]
+    ("anchors", "words"),
+    [
+        (np.arange(4), ["(4,)"]),
+        (np.zeros((3, 3), int), ["(3, 3)"]),
+        (np.zeros((3, 2)), ["float64"]),
+        ([[0, 1], [2]], []),
+        (np.array([[-1, 0]]), ["row -1", "first"]),
+        ([[0, 0], [1, 10_000]], ["row 10000", "second", "0 to"]),
+        ([[3, 0], [3, 1]], ["first", "twice"]),
+        ([[0, 3], [1, 3]], ["second", "twice"]),
+    ],
 )
-def test_what_are_no_anchors_is_refused(anchors):
+def test_what_are_no_anchors_is_refused(anchors, words):
     match = matched("interval")
-    with raises_one_line("anchors"):
+    with raises_one_line("anchors", *words):
         st.match(match.first, match.second, anchors=anchors)
+
+
+def test_anchors_whose_sample_is_not_charted_are_none():
+    """Rows are those of the probe, of which the chart keeps the largest piece."""
+    rng = np.random.default_rng(4)
+    x = np.concatenate([[[50.0]], rng.uniform(0, 1, (200, 1))])
+    net = RandomNetwork.draw(1, 3, 8, strength=0.05)
+    chart = st.chart(WORLDS["interval"].probe(net, x))
+    assert chart.position[0] == -1
+    assert np.array_equal(chart.position[chart.rows], np.arange(200))
+    match = st.match(chart, chart, anchors=[[0, 0], [1, 1], [200, 200]])
+    assert chart.rows[match.anchors[:, 0]].tolist() == [1, 200]
+
+
+@pytest.mark.parametrize("none", [[], (), np.empty((0, 2)), np.empty((0, 2), int)])
+def test_an_empty_list_of_anchors_is_none(none):
+    _, first, second = charted("interval", 200, _SEED, 0)
+    match = st.match(first, second, anchors=none)
+    assert match.kind == "unanchored"
+    assert np.array_equal(match.forward.offset, st.match(first, second).forward.offset)
 
 
 def test_a_circle_without_anchors_is_a_match_up_to_rotation():

@@ -10,7 +10,7 @@ import pytest
 import sametask as st
 from assertions import raises_one_line
 from matches import carried_error, charted
-from worlds import Pair, pair
+from worlds import WORLDS, Pair, pair
 
 _FACTOR = 1.7
 _SIZES = {"interval": 300, "circle": 300, "rectangle": 400, "sphere": 600}
@@ -99,10 +99,48 @@ def test_without_anchors_the_factor_is_known_as_well_as_is_said(world):
     assert abs(match.relative_scale / _FACTOR - 1) < 4 * match.relative_scale_deviation
 
 
+@pytest.mark.parametrize("world", ["interval", "rectangle"])
+def test_without_anchors_places_are_as_uncertain_as_the_unit(world):
+    """A wrong unit moves places as far as they are from the middle."""
+    match, given = matched(world, None, 0), matched(world, _FACTOR, 0)
+    x = match.first.probe.inputs
+    away = np.linalg.norm(x - (x.max(axis=0) + x.min(axis=0)) / 2, axis=1) / np.sqrt(match.first.dimension)
+    added = np.sqrt(np.square(match.forward.deviation).mean())
+    wanted = match.relative_scale_deviation * np.sqrt(np.square(away).mean())
+    assert 0.8 * wanted < added < 1.5 * np.hypot(wanted, np.sqrt(np.square(given.forward.deviation).mean()))
+    far, near = (match.forward.deviation[np.argsort(away)[rows]].mean() for rows in (slice(-30, None), slice(30)))
+    assert far > 2 * near
+
+
 def test_without_anchors_three_dimensions_keep_their_size():
     both, first, _ = charted("box", 300, _SEED, 0)
     match = st.match(first, st.chart(both.second.rescale(_FACTOR)), relative_scale=None)
     assert abs(match.relative_scale / _FACTOR - 1) < 0.1
+
+
+# -- a wrong unit that is given ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("world", "given"), [("interval", 1.02), ("rectangle", 0.97)])
+def test_a_unit_that_is_slightly_off_is_told_from_noise_of_anchors(world, given):
+    both = charts(world)[0]
+    v = st.compare(both.first, both.second, anchors=both.anchors, relative_scale=given)
+    told, deviation = v.match.better_scale
+    assert abs(told - 1) < 1e-3
+    assert deviation < 1e-3
+    named = {finding.name for finding in v.diagnosis}
+    assert "unit seems off" in named
+    assert "noisy anchors" not in named
+
+
+def test_the_opposite_noisy_anchors_are_no_wrong_unit():
+    both = charts("rectangle", 12)[0]
+    x = both.second.inputs.copy()
+    x[:12] += 0.05 * np.random.default_rng(3).normal(size=(12, 2))
+    moved = WORLDS["rectangle"].probe(both.networks[1], x)
+    match = st.match(st.chart(both.first), st.chart(moved), anchors=both.anchors)
+    assert match.anchor_noise > 0.01
+    assert match.better_scale is None
 
 
 # -- compare ---------------------------------------------------------------------------------------------------------
@@ -155,3 +193,19 @@ def test_factors_that_are_none_are_refused_however_the_two_are_compared(n, ancho
     both = pair("rectangle", n, _SEED, anchors=anchors)
     with raises_one_line("relative_scale", "above zero"):
         st.compare(both.first, both.second, anchors=both.anchors, relative_scale=scale)
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300, 1e31, 1e-31])
+def test_factors_beyond_all_reason_are_refused(scale):
+    both, first, second = charts("interval")
+    with raises_one_line("relative_scale", f"{scale}", "above zero", "1e+30"):
+        st.match(first, second, anchors=both.anchors, relative_scale=scale)
+    with raises_one_line("relative_scale", f"{scale}", "above zero", "1e+30"):
+        st.compare(both.first, both.second, anchors=both.anchors, relative_scale=scale)
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e-30])
+@pytest.mark.parametrize("anchors", [0, 6])
+def test_the_opposite_factors_that_are_only_wrong_are_worked_with(anchors, scale):
+    both, first, second = charts("rectangle", anchors)
+    assert st.match(first, second, anchors=both.anchors, relative_scale=scale).relative_scale == scale

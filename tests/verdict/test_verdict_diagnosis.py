@@ -44,6 +44,19 @@ def named(findings, name: str) -> list[Finding]:
     return [finding for finding in findings if finding.name == name]
 
 
+def test_samples_that_share_their_activations_are_told_and_do_no_harm():
+    precise, both = (pair("interval", 300, 72, half=half) for half in (False, True))
+    v = st.compare(both.first, both.second, anchors=both.anchors)
+    assert v.decision is st.compare(precise.first, precise.second, anchors=precise.anchors).decision
+    told = named(v.diagnosis, "repeated activations")
+    assert {finding.subject for finding in told} == {"first", "second"}
+    many = pair("interval", 300, 72, half=True, anchors=300)
+    v = st.compare(many.first, many.second, anchors=many.anchors)
+    assert v.decision is st.Decision.EQUIVALENT
+    # what was predicted is compared with the samples that it names
+    assert np.array_equal(v.trial.true, many.second.activations[v.trial.rows])
+
+
 # -- clean -----------------------------------------------------------------------------------------------------------
 
 

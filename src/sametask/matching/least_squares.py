@@ -131,7 +131,10 @@ class Anchors:
             kept = np.eye(d) - moved[at]
             missed[a] = np.linalg.norm(np.linalg.lstsq(kept, wanted[a], rcond=1e-9)[0])
             influence += np.square(moved.reshape(n, width, d)[:, :d]).sum(axis=(1, 2)) / d
-        return missed, np.sqrt(influence)
+        # the d (d + 1) / 2 rigid motions rest on the k d numbers that anchors give and on nothing else: where the
+        # manifold is curved linearised edges resist them, though the edges themselves do not
+        rigid = (d + 1) / (2 * k) if k else 0.0
+        return missed, np.sqrt(np.maximum(influence, rigid))
 
     def _wanted(self, second: SampledManifold, sample: Array, offset: Array) -> Array:
         """(k, d): the steps from the images of the anchors to where they belong."""

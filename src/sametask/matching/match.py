@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse.csgraph import dijkstra
 
 from sametask import _check
 from sametask._check import InputError
-from sametask._types import Array, Int
+from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching import halves, isometric, spectral
-from sametask.matching.anchored import anchored
+from sametask.matching.anchored import Anchored, anchored
 from sametask.matching.candidates import Candidate, candidates
 from sametask.matching.isometric import Images
 from sametask.matching.spectral import SpectralAlignment
@@ -27,6 +28,11 @@ COMPARED = 6
 
 _BIAS = 0.01
 """Relative error of lengths told by eigenvalues that does not show in their disagreement."""
+
+
+_FAR_BETTER = 3.0
+_SURELY = 5.0
+"""Anchors so many times nearer to their places in another unit, by so many standard deviations, speak for it."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class Match:
         relative_scale: lengths in the second network's neighbourhoods, as given, for each in the first's; ``second`` is
             the chart in the units of ``first``.
         relative_scale_deviation: its relative standard deviation; 0 where it was given.
+        better_scale: the relative scale that seemingly noisy anchors agree with far better than with the one given, and
+            its relative standard deviation by what is left of the match; None where there is no such.
     """
 
     first: Chart
@@ -61,12 +69,18 @@ class Match:
     anchor_noise: float = 0.0
     relative_scale: float = 1.0
     relative_scale_deviation: float = 0.0
+    better_scale: tuple[float, float] | None = None
 
     def __repr__(self) -> str:
         return (
             f"Match({self.first.probe.name!r} ↔ {self.second.probe.name!r}: {self.kind}, {len(self.anchors)} anchors, "
             f"strain {self.strain:.2g}, {self.ambiguity} candidate(s))"
         )
+
+    @property
+    def left_out_rows(self) -> Int[Array, "j 2"]:
+        """The anchors left out as rows of the probes."""
+        return np.stack([self.first.rows[self.left_out[:, 0]], self.second.rows[self.left_out[:, 1]]], axis=1)
 
     @property
     def strain(self) -> float:
@@ -87,8 +101,9 @@ def match(
 
     Args:
         first, second: charts of equal dimension.
-        anchors: (k, 2) rows of the two *probes* that are known to belong together, or None to match from geometry
-            alone. Of d + 3 anchors or more those that contradict the rest are left out.
+        anchors: (k, 2) rows of the two *probes* that are known to belong together, or None (or an empty list) to match
+            from geometry alone. Samples that the charts left out are no anchors. Of d + 3 anchors or more those that
+            contradict the rest are left out.
         anchor_noise: standard deviation of the anchors, per direction, in intrinsic units: how far apart the inputs
             were that are taken for the same. None tells it from how well they agree with the match.
         relative_scale: lengths in the second network's neighbourhoods for each in the first's, where they were told in
@@ -99,7 +114,8 @@ def match(
         The match, refined.
 
     Raises:
-        InputError: dimensions differ, anchors are not pairs of rows, noise is negative, or scale is not positive.
+        InputError: dimensions differ, anchors are not pairs of rows or name rows that do not exist or a sample twice,
+            noise is negative or more than the manifold is across, or scale is not positive.
     """
     for argument, given in (("first", first), ("second", second)):
         if not isinstance(given, Chart):
@@ -114,12 +130,17 @@ def match(
     pairs = anchor_rows(first, second, anchors)
     factor, unsure = _given_scale(first, second, relative_scale)
     second = second if factor == 1 else second.rescale(1 / factor)
+    if len(pairs) and anchor_noise:
+        _check_noise(anchor_noise, first)
     # without anchors nothing holds a match at its size: the spectra alone tell it
     stretch = (1.0, unsure) if unsure and len(pairs) else None
+    better = None
     if len(pairs):
         held = anchored(first, second, pairs, noise=anchor_noise, stretch=stretch)
         found = (Candidate(held.alignment, held.images, _score(held.alignment, held.images)),)
         kept, noise, kind, equally_good = held.kept, held.noise, "anchored", held.ambiguity
+        if noise and anchor_noise is None and not unsure:
+            better = _better_scale(first, second, held, pairs[kept])
     else:
         groups = spectral.shared_blocks(first, second)
         drafts = candidates(first, second, groups, np.random.default_rng(seed))
@@ -131,22 +152,35 @@ def match(
         found = tuple(refined)
         kept, noise, kind, equally_good = np.ones(0, bool), 0.0, "unanchored", _equally_good(drafts)
         best = found[0].images
-        best = dataclasses.replace(best, deviation=halves.deviation(first, second, best, pairs))
+        best = dataclasses.replace(best, deviation=_unanchored_deviation(first, second, best, unsure))
         found = (dataclasses.replace(found[0], images=best), *found[1:])
     images = found[0].images
     if stretch:
         second, images = second.rescale(1 / images.stretch), images.rescale(1 / images.stretch)
         factor, unsure = factor * images.stretch, images.stretch_deviation
     backward = invert(images, first, second)
+    if better:
+        better = (factor * better[0], better[1])
+    right, wrong = pairs[kept], pairs[~kept]
     return Match(
-        first, second, images, backward, pairs[kept], kind, found, equally_good, pairs[~kept], noise, factor, unsure
+        first, second, images, backward, right, kind, found, equally_good, wrong, noise, factor, unsure, better
     )
+
+
+def _check_noise(noise: float, chart: Chart) -> None:
+    """Refuse noise larger than the manifold, which leaves an anchor nothing to say."""
+    across = float(np.pi / np.sqrt(chart.eigenvalues[0]))  # of an interval; half around a circle
+    if noise > across:
+        raise InputError(
+            f"anchor_noise: {noise:.3g}, but the manifold is only {across:.2g} across in intrinsic units; give less, "
+            "or anchors=None to match without"
+        )
 
 
 def _given_scale(first: Chart, second: Chart, relative_scale: float | None) -> tuple[float, float]:
     if relative_scale is None:
         return spectral_scale(first, second)
-    return _check.positive("relative_scale", relative_scale), 0.0
+    return _check.length_ratio("relative_scale", relative_scale), 0.0
 
 
 def spectral_scale(first: Chart, second: Chart) -> tuple[float, float]:
@@ -158,19 +192,13 @@ def spectral_scale(first: Chart, second: Chart) -> tuple[float, float]:
 
 def anchor_rows(first: Chart, second: Chart, anchors: Any) -> Int[Array, "k 2"]:
     """Anchors given as rows of the probes, as rows of the charts; those whose sample was not charted are left out."""
-    if anchors is None:
-        return np.empty((0, 2), np.int64)
-    given = _check.as_array("anchors", anchors, "(k, 2) pairs of row numbers")
-    if given.ndim != 2 or given.shape[1] != 2 or given.dtype.kind not in "iu":
-        raise InputError(f"anchors: {given.dtype} of shape {given.shape}; give (k, 2) pairs of row numbers")
-    if (given < 0).any():
-        raise InputError(f"anchors: row {given.min()}; give row numbers from 0")
-    where = []
-    for column, chart in enumerate((first, second)):
-        position = {int(row): k for k, row in enumerate(chart.rows)}
-        where.append(np.array([position.get(int(row), -1) for row in given[:, column]], np.int64))
-    pairs = np.stack(where, axis=1).reshape(-1, 2)
-    return pairs[(pairs >= 0).all(axis=1)]
+    charts = (first, second)
+    given = _check.row_pairs("anchors", anchors, (len(first.position), len(second.position)))
+    pairs = np.stack([chart.position[rows] for chart, rows in zip(charts, given.T, strict=True)], axis=1)
+    pairs = pairs[(pairs >= 0).all(axis=1)]
+    for column in (0, 1):  # samples that share their activations share their place: one partner for all of them
+        pairs = pairs[np.sort(np.unique(pairs[:, column], return_index=True)[1])]
+    return pairs
 
 
 def _refine(first: Chart, second: Chart, alignment: SpectralAlignment) -> Images:
@@ -178,6 +206,36 @@ def _refine(first: Chart, second: Chart, alignment: SpectralAlignment) -> Images
     one, two = first.manifold, second.manifold
     edges = isometric.graph_edges(one, first.graph, isometric.edge_count(first.dimension))
     return isometric.refine(one, two, edges, spectral.places(first, second, alignment))
+
+
+def _better_scale(first: Chart, second: Chart, held: Anchored, pairs: Array) -> tuple[float, float] | None:
+    """Whether anchors that seem noisy agree once the unit is free, and in what unit: lengths on the second manifold for
+    each on the first, and the relative standard deviation."""
+    edges = isometric.graph_edges(first.manifold, first.graph, isometric.edge_count(first.dimension))
+    start = (held.images.sample, held.images.offset)
+    guess = spectral_scale(first, second)
+    free = isometric.refine(first.manifold, second.manifold, edges, start, anchors=pairs, stretch=guess, draws=0)
+    left, before = (float(np.mean(np.square(each.anchor_residual))) for each in (free, held.images))
+    off = abs(float(np.log(free.stretch)))
+    if left * _FAR_BETTER**2 > before or off < _SURELY * free.stretch_deviation:
+        return None
+    return free.stretch, free.stretch_deviation
+
+
+def _unanchored_deviation(first: Chart, second: Chart, images: Images, unsure: float) -> Array:
+    """Of places that nothing but the geometry holds: a wrong unit moves them as far as they are from the middle."""
+    own = halves.deviation(first, second, images, np.empty((0, 2), np.int64))
+    return np.hypot(own, unsure * _from_middle(first) / np.sqrt(first.dimension)) if unsure else own
+
+
+def _from_middle(chart: Chart) -> Float[Array, " n"]:
+    """Intrinsic distances of the samples, along the graph, from the one whose farthest sample is nearest."""
+    lengths = chart.graph.symmetric()
+    lengths.data = np.sqrt(lengths.data)
+    one_end = int(np.argmax(dijkstra(lengths, indices=0)))
+    there = dijkstra(lengths, indices=one_end)
+    back = dijkstra(lengths, indices=int(np.argmax(there)))
+    return dijkstra(lengths, indices=int(np.argmin(np.maximum(there, back))))
 
 
 def invert(images: Images, first: Chart, second: Chart) -> Images:

@@ -46,6 +46,18 @@ def of_chart(chart: Chart, subject: str) -> list[Finding]:
                 subject,
             )
         )
+    alike = int((chart.position >= 0).sum()) - len(chart.rows)
+    if alike:
+        found.append(
+            Finding(
+                "repeated activations",
+                f"{alike} samples ({alike / len(chart.position):.1%}) have exactly the activations of others, for want "
+                "of digits, and were left out",
+                "record in single precision",
+                Severity.NOTE,
+                subject,
+            )
+        )
     d, grown = chart.dimension, chart.kernel_dimension
     if grown and abs(grown - d) > 0.6:
         found.append(
@@ -125,11 +137,10 @@ def _told_scale(match: Match) -> list[Finding]:
 
 
 def _left_out(match: Match) -> list[Finding]:
-    """Anchors that the match shows to be wrong, or noisy."""
+    """Anchors that the others or the match show to be wrong, or noisy."""
     found = []
     if len(match.left_out):
-        first, second = match.first.rows, match.second.rows
-        rows = ", ".join(str((int(first[a]), int(second[b]))) for a, b in match.left_out[:5])
+        rows = ", ".join(str((a, b)) for a, b in match.left_out_rows[:5].tolist())
         found.append(
             Finding(
                 "anchors disagree",
@@ -139,7 +150,19 @@ def _left_out(match: Match) -> list[Finding]:
                 Severity.WARNING,
             )
         )
-    if match.anchor_noise:
+    if match.better_scale:
+        told, deviation = match.better_scale
+        found.append(
+            Finding(
+                "unit seems off",
+                f"anchors agree with the match only to within {match.anchor_noise:.2g} intrinsic units a direction, "
+                f"but far better where lengths in the second network's neighbourhoods are {told:.5g} ± "
+                f"{told * deviation:.1g} times those of the first, instead of {match.relative_scale:.5g}",
+                "check the units of the neighbourhoods; compare with relative_scale=None to leave them open",
+                Severity.WARNING,
+            )
+        )
+    elif match.anchor_noise:
         spacing = match.second.graph.spacing()
         found.append(
             Finding(

@@ -104,12 +104,12 @@ def by_function(case: Case) -> Judgement:
         holds.append(min(evidence[-1].probability, 0.5 if _contradicted(case, a, b) else 1.0))
     there, back = holds
     decision, confidence = _four_ways(there, back)
-    one, two, findings = _paired_charts(probes[0], probes[1], case.method)
+    one, two, kept, findings = _paired_charts(probes[0], probes[1], case.method)
     transformation, trial = None, None
     if decision in _ONE_WAY_OR_BOTH:
         forward, backward = decision is not _BACK, decision is not _THERE
         transformation = Transformation.from_pairs(one, two, forward=forward, backward=backward)
-        trial = _held_out(one, two, rows, forward, case)
+        trial = _held_out(one, two, rows[kept], forward, case)
     else:
         findings = [*findings, *_why_not(case, there, back)]
     if case.ranks[0].rank == case.ranks[1].rank:
@@ -150,8 +150,9 @@ def _rms(errors: Array) -> float:
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
-def _paired_charts(first: Probe, second: Probe, method: DiffusionChart) -> tuple[Chart, Chart, list[Finding]]:
-    """Charts of the samples that both networks saw and both charts keep, in the same order."""
+def _paired_charts(first: Probe, second: Probe, method: DiffusionChart) -> tuple[Chart, Chart, Array, list[Finding]]:
+    """Charts of the samples that both networks saw and both charts keep, in the same order, and which they are."""
+    kept = np.arange(len(first))
     one, two = chart(first, method), chart(second, method)
     findings = [*diagnosis.of_chart(one, "first"), *diagnosis.of_chart(two, "second")]
     for _ in range(5):
@@ -160,9 +161,9 @@ def _paired_charts(first: Probe, second: Probe, method: DiffusionChart) -> tuple
         common = np.intersect1d(one.rows, two.rows)
         if len(common) < FEWEST // 2:
             raise InputError("samples: what the two networks keep connected does not overlap; give more samples")
-        first, second = first.take(common), second.take(common)
+        first, second, kept = first.take(common), second.take(common), kept[common]
         one, two = chart(first, method), chart(second, method)
-    return one, two, findings
+    return one, two, kept, findings
 
 
 def _held_out(one: Chart, two: Chart, rows: Array, forward: bool, case: Case) -> Trial | None:

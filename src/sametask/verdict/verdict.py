@@ -136,6 +136,7 @@ class Verdict:
             "dimension": [rank.rank for rank in self.ranks],
             "folded": [folds.share if folds.any else 0.0 for folds in self.folds],
             "ambiguity": None if self.match is None else self.match.ambiguity,
+            "match": None if self.match is None else _described(self.match),
             "evidence": [
                 {
                     "name": figure.name,
@@ -170,6 +171,18 @@ class Verdict:
             MissingExtraError: matplotlib is not installed.
         """
         self.renderer(self, Path(path))
+
+
+def _described(match: Match) -> dict[str, Any]:
+    """What a match was held by, and in what unit; anchors are rows of the probes."""
+    return {
+        "kind": match.kind,
+        "anchors": len(match.anchors),
+        "left_out": match.left_out_rows.tolist(),
+        "anchor_noise": match.anchor_noise,
+        "relative_scale": match.relative_scale,
+        "relative_scale_deviation": match.relative_scale_deviation,
+    }
 
 
 def by_weight(findings: list[Finding]) -> tuple[Finding, ...]:
