@@ -37,6 +37,15 @@ def test_figures_between_floor_and_null_too_close_together_say_nothing() -> None
     assert dataclasses.replace(close, floor=2.0, value=3.0).probability == 0.5
 
 
+def test_a_figure_far_below_the_null_speaks_for_the_claim_however_high_the_floor() -> None:
+    close = Evidence("error", "it holds", 0.2, 0.5, 0.9, 0.1)
+    assert not close.separable
+    assert close.probability > 0.9
+    assert dataclasses.replace(close, floor=5.0).probability > 0.9
+    # but not where the figure is itself known only roughly
+    assert dataclasses.replace(close, spread=0.6).probability == 0.5
+
+
 @pytest.mark.parametrize("reach", [4.0, float("inf")])
 def test_between_the_undecided_figures_neither_side_is_sure(reach: float) -> None:
     shown = dataclasses.replace(_SHOWN, reach=reach)

@@ -68,11 +68,14 @@ class Evidence:
     def probability(self) -> float:
         """Probability that the claim holds: that the value belongs to the floor rather than to the null.
 
-        Where the two are too close to tell apart it is one half, unless the value lies far beyond both.
+        Where the two are too close to tell apart it is one half, unless the value lies far beyond both; or far below
+        the null: what does not belong together would show no less for a floor that is high.
         """
         if not self.separable:
-            beyond = _log(self.value) - max(_log(self.floor), _log(self.null))
-            return 0.05 if beyond > max(2 * norm.ppf(0.95) * self.spread, np.log(2)) else 0.5
+            far = max(2 * norm.ppf(0.95) * self.spread, np.log(2))
+            if _log(self.value) > max(_log(self.floor), _log(self.null)) + far:
+                return 0.05
+            return 0.95 if _log(self.value) < _log(self.null) - far else 0.5
         return float(norm.cdf((_log(self.limit) - _log(self.value)) / self._width))
 
     @property
