@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sametask._outcome import Finding, Severity
+from sametask._types import Array
 from sametask.charts.chart import Chart
 from sametask.matching.match import COMPARED, Match
 from sametask.probes.probe import Probe
@@ -216,17 +217,31 @@ def _scale(match: Match) -> list[Finding]:
     ]
 
 
+def nearly_folds(probe: Probe) -> bool:
+    """Whether a region of the probe, and not all of it, sees one direction far less than another."""
+    condition = probe.manifold.metric.condition
+    return bool(_many(condition > _ILL) and not _ill_everywhere(condition))
+
+
+def _many(bad: Array) -> bool:
+    return bool(bad.sum() >= max(_FEW, 2e-3 * len(bad)))
+
+
+def _ill_everywhere(condition: Array) -> bool:
+    return bool(np.median(condition) > 0.3 * _ILL)
+
+
 def _conditioning(probe: Probe, rank: LocalRank, subject: str) -> list[Finding]:
     """Samples that see one direction far less than another: all over, or in a region that nearly folds."""
     condition = probe.truncate(rank.rank).manifold.metric.condition
     bad = condition > _ILL
-    if bad.sum() < max(_FEW, 2e-3 * len(bad)):
+    if not _many(bad):
         return []
     what = (
         f"at {bad.mean():.1%} of the samples one direction is seen more than {_ILL:g} times less than another "
         f"(condition number up to {condition.max():.3g})"
     )
-    if np.median(condition) > 0.3 * _ILL:
+    if _ill_everywhere(condition):
         advice = "more neurons, or neurons of an earlier layer; expect larger errors there"
         return [Finding("ill-conditioned", what, advice, Severity.WARNING, subject)]
     k = int(np.ptp(probe.activations, axis=0).argmax())

@@ -34,6 +34,7 @@ _LEAST_ERROR = 3e-3
 _LEAST_STRAIN = 0.05
 """Of no account, even where data without noise would show less."""
 _STRAIN_REACH = 2.5
+_USUAL_STRAIN = 1.5
 """Right matches strain up to 1.5 times as much as halves of one network; see docs/design.md."""
 
 
@@ -276,6 +277,8 @@ def by_isometry(case: Case) -> Judgement:
     decision, confidence = _isometric(spectrum, shape, anchored)
     if decision is Decision.EQUIVALENT:
         findings += diagnosis.ambiguity(matched)
+    elif _blurred(case, spectrum, shape, anchored):
+        findings.append(_BLURRED)
     else:
         transformation = None
         findings.append(
@@ -291,19 +294,41 @@ def by_isometry(case: Case) -> Judgement:
 def _isometric(spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence]) -> tuple[Decision, float]:
     """Equivalent where everything speaks for it; inequivalent where the manifolds themselves differ.
 
-    A match that tears while the spectra agree, or cannot be measured, may be a match that was not found; and where
-    anchors contradict one another they may be what tears it. Neither shows that the networks differ.
+    A match that tears while the spectra agree, or cannot be measured, may be a match that was not found, and so may one
+    that tears while anchors lie surely with their partners in the eigenfunctions; where anchors contradict one another
+    they may be what tears it. None of these shows that the networks differ.
     """
     probability = min(figure.probability for figure in (spectrum, *shape, *anchored))
     if probability >= _SURE:
         return Decision.EQUIVALENT, probability
     against = spectrum.probability
-    if spectrum.separable and against < _SURE and all(figure.probability > 1 - _SURE for figure in anchored):
+    doubtful = not anchored or 1 - _SURE < min(figure.probability for figure in anchored) < _SURE
+    if spectrum.separable and against < _SURE and doubtful:
         against = min(against, *(figure.probability for figure in shape))
     if against <= 1 - _SURE:
         return Decision.INEQUIVALENT, 1 - against
     # nothing is likely enough to be said, however sure single figures are
     return Decision.UNDECIDED, float(np.clip(max(probability, 1 - against), 0.5, _SURE))
+
+
+def _blurred(case: Case, spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence]) -> bool:
+    """Whether spectra alone leave the answer open, disturbed by a region that nearly folds and hangs by a thread.
+
+    Then anchors agree, and the match strains no more than right ones do.
+    """
+    if spectrum.separable or not anchored or not any(diagnosis.nearly_folds(probe) for probe in case.probes):
+        return False
+    usual = shape[0].value <= _USUAL_STRAIN * shape[0].floor
+    return usual and min(figure.probability for figure in (*shape, *anchored)) >= _SURE
+
+
+_BLURRED = Finding(
+    "blurred spectra",
+    "a region that nearly folds disturbs the spectra, which leaves open whether the manifolds have the same shape; "
+    "everything else agrees, and the transformation is given: it holds where it says inside",
+    "more samples, or more neurons where activations nearly fold",
+    Severity.DECISIVE,
+)
 
 
 def _spare(case: Case) -> tuple[Array, Array]:
