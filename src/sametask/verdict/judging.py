@@ -295,8 +295,8 @@ def _isometric(spectrum: Evidence, shape: list[Evidence], anchored: list[Evidenc
     """Equivalent where everything speaks for it; inequivalent where the manifolds themselves differ.
 
     A match that tears while the spectra agree, or cannot be measured, may be a match that was not found, and so may one
-    that tears while anchors lie surely with their partners in the eigenfunctions; where anchors contradict one another
-    they may be what tears it. None of these shows that the networks differ.
+    that tears while anchors surely agree; where anchors contradict one another they may be what tears it. None of these
+    shows that the networks differ.
     """
     probability = min(figure.probability for figure in (spectrum, *shape, *anchored))
     if probability >= _SURE:
@@ -398,7 +398,7 @@ def _shape_evidence(
 def _anchor_evidence(matched: Match, noise: float) -> Evidence:
     """How far anchors are from where the others and the geometry put them."""
     d, residual = matched.first.dimension, matched.forward.anchor_residual
-    # unrelated samples are about so far apart in a direction: samples of an interval of length l by l/√6, and λ₁ is π²/l²
+    # about how far unrelated samples are apart in a direction: by l/√6 on an interval of length l, where λ₁ is π²/l²
     extent = 1 / float(np.sqrt(matched.second.eigenvalues[0]))
     return Evidence(
         "distance of anchors from their places",
