@@ -21,13 +21,15 @@ _FAR = 5.0
 """An anchor this many times farther from where the rest puts it than others are, and than the match is uncertain, is
 wrong."""
 _NEAR = 0.2
-"""Anchors this near to where the rest puts them, in units of the spacing of samples, are right enough."""
+"""Anchors this near to where the rest puts them, in units of the spacing of samples, are right enough; and within one
+spacing where the match is torn anywhere, as what the tear left out may push them."""
 _TORN = 6.0
 _STRAINED = 0.1
 """A neighbourhood strained by more than this, and this many times more than most, makes its anchor suspect."""
-_EASED = 0.01
-"""A match that was not refined to the end is as good as one that was, if it is strained by less, or by three times as
-much."""
+_AS_FAR = 1.25
+_AS_TORN = 3.0
+"""A mirror image leaves samples as far from anchors on the mirror as they are, and hardly tears more: to within these
+factors, and a quarter of a spacing."""
 _NOISY = 3.0
 """Anchors this many times farther off than the match is uncertain have noise of their own."""
 _TRIED = 5
@@ -64,12 +66,16 @@ class _Search:
     second: Chart
     pairs: Array
     edges: Edges
+    distances: tuple[Array, Array]
+    """(n, k) and (m, k): of the samples of each network from the anchors."""
     stretch: tuple[float, float] | None
     places: tuple[Array, Array]
     kept: Array
     noise: float = 0.0
     uncertain: float = 0.0
     """Typical deviation of places as halves tell it, once that was asked for."""
+    around: Array | float = 0.0
+    """(k,) likewise at each anchor: where a stretch of the manifold is hardly known, nor is the anchor on it."""
 
     @property
     def rows(self) -> Array:
@@ -114,18 +120,20 @@ class _Search:
         step = self.second.manifold.displacement(images.sample[sample], partner)[0]
         return float(np.linalg.norm(step - images.offset[sample]))
 
-    def limit(self, images: Images) -> float:
-        """Distance from where the rest puts it up to which an anchor agrees."""
+    def limit(self, images: Images) -> Array:
+        """(k,) distance from where the rest puts it up to which each anchor given agrees."""
         usual = float(np.median(images.anchor_residual))
         uncertain = max(halves.OF_RESIDUALS * float(np.median(images.deviation)), self.uncertain)
-        spread = float(np.sqrt(self.first.dimension)) * float(np.hypot(uncertain, self.noise))
-        return max(_FAR * max(usual, spread), _NEAR * self.second.graph.spacing())
+        spread = np.sqrt(self.first.dimension) * np.hypot(np.maximum(uncertain, self.around), self.noise)
+        near = _NEAR if images.strain.max() < 1 else 1.0
+        limit = np.maximum(_FAR * np.maximum(usual, spread), near * self.second.graph.spacing())
+        return np.broadcast_to(limit, len(self.pairs))
 
     def ask_halves(self, images: Images) -> Array:
         """Tell how uncertain places are, so that no anchor is accused by residuals alone: errors that neighbouring
         edges share leave none."""
         deviation = self.deviation(images)
-        self.uncertain = float(np.median(deviation))
+        self.uncertain, self.around = float(np.median(deviation)), deviation[self.pairs[:, 0]]
         return deviation
 
     def agrees(self, places: tuple[Array, Array], images: Images) -> bool:
@@ -133,19 +141,25 @@ class _Search:
         if self.alike(places[0], images.sample):
             return False
         other = dataclasses.replace(self, places=places).refined(self.rows, trial=True)
-        strained = float(np.median(other.strain)) > max(3 * float(np.median(images.strain)), _EASED)
-        met = bool((other.anchor_residual <= self.limit(images)).all())
-        return met and not strained and not self.alike(other.sample, images.sample)
+        torn, usually = (float(np.mean(each.strain > _STRAINED)) for each in (other, images))
+        met = bool((other.anchor_residual <= self.limit(images)[self.rows]).all())
+        far = self.farther(other) > _AS_FAR * self.farther(images) + 0.25 * self.second.graph.spacing()
+        return met and not far and torn <= _AS_TORN * usually + _WHOLE and not self.alike(other.sample, images.sample)
+
+    def farther(self, images: Images) -> float:
+        """How much farther from the anchors, or nearer, images are than their samples: root mean square."""
+        there, here = (each[:, self.kept] for each in self.distances)
+        return float(np.sqrt(np.mean(np.square(there - here[images.sample]))))
 
     def alike(self, samples: Array, others: Array) -> bool:
         """Whether two maps go to nearly the same samples, by the leading eigenfunctions."""
         a, b = (self.second.functions[each, : 1 + 2 * self.first.dimension] for each in (samples, others))
         return float(np.sum(a * b) / np.sqrt(np.sum(np.square(a)) * np.sum(np.square(b)))) >= spectral.ALIKE
 
-    def suspicion(self, images: Images, rows: Array, limit: float) -> Array:
+    def suspicion(self, images: Images, rows: Array, limit: Array) -> Array:
         """Above 1 for anchors that are far from where the rest would put them, or, where the edges around them gave
         way, have a torn neighbourhood."""
-        return np.maximum(images.anchor_residual / limit, self.torn(images)[self.pairs[rows, 0]])
+        return np.maximum(images.anchor_residual / limit[rows], self.torn(images)[self.pairs[rows, 0]])
 
     def torn(self, images: Images) -> Array:
         """Above 1 for samples that are torn from neighbours, or those from theirs."""
@@ -192,12 +206,10 @@ def anchored(
         kept = landmarks.agreeing(apart, len(pairs) // 3)
     groups = spectral.shared_blocks(first, second)
     alignment = spectral.anchored(first, second, pairs[kept], groups)
-    search = _Search(
-        first, second, pairs, edges, stretch, spectral.places(first, second, alignment), kept, noise or 0.0
-    )
-    guesses = [search.places]
+    guesses = [spectral.places(first, second, alignment)]
     if kept.sum() > first.dimension and np.isfinite(there).all() and np.isfinite(here).all():
         guesses.insert(0, landmarks.places(second, there[:, kept], here[:, kept]))
+    search = _Search(first, second, pairs, edges, (there, here), stretch, guesses[0], kept, noise or 0.0)
     _begin(search, guesses)
     images = _with_right(search, search.accept(search.refined(search.rows)))
     while True:
@@ -205,7 +217,9 @@ def anchored(
         deviation = search.deviation(images)
         uncertain = float(np.median(deviation))
         if noise is None and checkable:
-            images = _with_noise(search, images, uncertain)
+            # nor do residuals tell noise where the stretch that an anchor lies on is known less well
+            around = float(np.sqrt(np.mean(np.square(deviation[pairs[search.kept, 0]]))))
+            images = _with_noise(search, images, uncertain, around)
         elif noise:
             images = search.accept(search.refined(search.rows, search.weights(uncertain)))
         if noise is not None or not search.noise or not _drop_worst(search, images, uncertain):
@@ -245,8 +259,8 @@ def _with_right(search: _Search, images: Images) -> Images:
     """Take back anchors that distances spoke against, where the refined match agrees with them."""
     if search.kept.all():
         return images
-    uncertain = np.sqrt(search.first.dimension) * search.ask_halves(images)[search.pairs[:, 0]]
-    limit = np.maximum(search.limit(images), _FAR * uncertain)
+    search.ask_halves(images)
+    limit = search.limit(images)
     right = [row for row in np.flatnonzero(~search.kept) if search.missed(images, int(row)) <= limit[row]]
     if not right:
         return images
@@ -270,7 +284,7 @@ def _without_wrong(search: _Search, images: Images) -> Images:
         best = min(trials, key=lambda k: search.suspicion(trials[k], np.delete(rows, k), limit).max())
         # what stays torn without it was not torn by it
         healed = search.torn(trials[best])[search.pairs[rows[best], 0]] <= 1
-        if not healed or search.missed(trials[best], int(rows[best])) <= limit:
+        if not healed or search.missed(trials[best], int(rows[best])) <= limit[rows[best]]:
             break
         search.kept[rows[best]] = False
         search.accept(trials[best])
@@ -278,9 +292,9 @@ def _without_wrong(search: _Search, images: Images) -> Images:
     return images
 
 
-def _with_noise(search: _Search, images: Images, uncertain: float) -> Images:
+def _with_noise(search: _Search, images: Images, uncertain: float, around: float) -> Images:
     """Tell the noise of the anchors, and let them hold the match no more firmly than that."""
-    floor = max(_NOISY * uncertain, 0.5 * _NEAR * search.second.graph.spacing())
+    floor = max(_NOISY * max(uncertain, around), 0.5 * _NEAR * search.second.graph.spacing())
     for _ in range(_ROUNDS):
         told = float(np.sqrt(np.mean(np.square(images.anchor_residual)) / search.first.dimension))
         if told <= max(floor, search.noise * (1 + _AGREE)):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import spsolve
 
 from sametask._types import Array, Float, Int
 from sametask.matching.least_squares import (
@@ -55,6 +56,9 @@ _TURNING = 0.1
 _EACH_WAY = 2
 """Neighbours on a curve that each sample keeps on either side, however near those on the other are: all of the nearest
 may lie on one side of a gap, and a ring that is cut at one holds together all the same."""
+
+_OWN_VOICE = 1e-2
+"""What a sample's own handedness counts on curves, against that of one neighbour: some hundred samples decide."""
 
 
 @dataclass(frozen=True)
@@ -371,6 +375,8 @@ def _fit_rotations(n: int, edges: Edges, between: Array, transport: Array) -> Ar
     rotation = orthogonal(moment)
     relative = _hand(transport) * _hand(edges.transport)
     hand = _hand(rotation)
+    if rotation.shape[1] == 1:
+        return _ordered(edges, relative, hand)[:, None, None]
     for _ in range(50):
         vote = np.bincount(edges.i, hand[edges.j] * relative, minlength=n)
         outvoted = vote * hand < 0
@@ -381,6 +387,20 @@ def _fit_rotations(n: int, edges: Edges, between: Array, transport: Array) -> Ar
     flip = np.sign(np.linalg.det(left @ right)) * hand
     left[:, :, -1] *= flip[:, None]
     return left @ right
+
+
+def _ordered(edges: Edges, relative: Array, hand: Array) -> Array:
+    """Signs on a curve that most samples far and wide agree on, where those of an edge's ends should have the product
+    ``relative``.
+
+    The turn of a sample on a curve is a sign, and no step of the refinement changes it. Where the first guess puts the
+    dense samples of a stretch in reverse order neighbours vote for each other, and stay folded.
+    """
+    n = len(hand)
+    own = np.arange(n)
+    voices = np.concatenate([np.bincount(edges.i, minlength=n) + _OWN_VOICE, -relative])
+    system = sp.csc_array((voices, (np.concatenate([own, edges.i]), np.concatenate([own, edges.j]))), shape=(n, n))
+    return np.where(spsolve(system, _OWN_VOICE * hand) < 0, -1.0, 1.0)
 
 
 def _trust(edges: Edges, residual: Array) -> Array:
