@@ -125,9 +125,11 @@ class _Search:
         usual = float(np.median(images.anchor_residual))
         uncertain = max(halves.OF_RESIDUALS * float(np.median(images.deviation)), self.uncertain)
         spread = np.sqrt(self.first.dimension) * np.hypot(np.maximum(uncertain, self.around), self.noise)
-        near = _NEAR if images.strain.max() < 1 else 1.0
-        limit = np.maximum(_FAR * np.maximum(usual, spread), near * self.second.graph.spacing())
-        return np.broadcast_to(limit, len(self.pairs))
+        return np.broadcast_to(np.maximum(_FAR * np.maximum(usual, spread), self.near(images)), len(self.pairs))
+
+    def near(self, images: Images) -> float:
+        """Distance from where the rest puts it at which an anchor is right enough."""
+        return (_NEAR if images.strain.max() < 1 else 1.0) * self.second.graph.spacing()
 
     def ask_halves(self, images: Images) -> Array:
         """Tell how uncertain places are, so that no anchor is accused by residuals alone: errors that neighbouring
@@ -294,7 +296,7 @@ def _without_wrong(search: _Search, images: Images) -> Images:
 
 def _with_noise(search: _Search, images: Images, uncertain: float, around: float) -> Images:
     """Tell the noise of the anchors, and let them hold the match no more firmly than that."""
-    floor = max(_NOISY * max(uncertain, around), 0.5 * _NEAR * search.second.graph.spacing())
+    floor = max(_NOISY * max(uncertain, around), 0.5 * search.near(images))
     for _ in range(_ROUNDS):
         told = float(np.sqrt(np.mean(np.square(images.anchor_residual)) / search.first.dimension))
         if told <= max(floor, search.noise * (1 + _AGREE)):
@@ -312,7 +314,7 @@ def _drop_worst(search: _Search, images: Images, uncertain: float) -> bool:
     worst = int(np.argmax(images.anchor_residual))
     trial = search.refined(np.delete(rows, worst), None if weights is None else np.delete(weights, worst))
     usual = float(np.sqrt(np.mean(np.square(trial.anchor_residual))))
-    if search.missed(trial, int(rows[worst])) <= max(_FAR * usual, _NEAR * search.second.graph.spacing()):
+    if search.missed(trial, int(rows[worst])) <= max(_FAR * usual, search.near(trial)):
         return False
     search.kept[rows[worst]] = False
     return True
