@@ -15,6 +15,8 @@ from sametask.matching.spectral import SpectralAlignment
 
 _FEW = 8
 """Of so few anchors each suspect is left out in turn; among more a wrong one changes the match little."""
+_BLURRED = 8.0
+"""Anchors nearer to each other than so many times their noise say little by their distance."""
 _WHOLE = 0.01
 """A first guess of which fewer samples are torn from their neighbours, once it settles, needs no other beside it."""
 _FAR = 5.0
@@ -204,7 +206,8 @@ def anchored(
     checkable = can_be_checked(len(pairs), first.dimension)
     kept = np.ones(len(pairs), bool)
     if checkable:
-        apart = landmarks.disagreement(there[pairs[:, 0]], here[pairs[:, 1]], second.graph.spacing())
+        blurred = second.graph.spacing() + _BLURRED * (noise or 0.0)
+        apart = landmarks.disagreement(there[pairs[:, 0]], here[pairs[:, 1]], blurred)
         kept = landmarks.agreeing(apart, len(pairs) // 3)
     groups = spectral.shared_blocks(first, second)
     alignment = spectral.anchored(first, second, pairs[kept], groups)

@@ -31,11 +31,11 @@ def distances(edges: Edges, size: int, rows: Int[Array, " k"]) -> Float[Array, "
     return np.asarray(dijkstra(links, directed=False, indices=rows)).T
 
 
-def disagreement(there: Float[Array, "k k"], here: Float[Array, "k k"], spacing: float) -> Float[Array, "k k"]:
-    """How far the distances among landmarks differ, relative to them, from 0 to 1."""
+def disagreement(there: Float[Array, "k k"], here: Float[Array, "k k"], blurred: float) -> Float[Array, "k k"]:
+    """How far the distances among landmarks differ, relative to them, from 0 to 1; less for those below ``blurred``."""
     shorter, longer = np.minimum(there, here), np.maximum(there, here)
-    return 1 - np.where(np.isfinite(longer), shorter + spacing, 0.0) / (
-        np.where(np.isfinite(longer), longer, 1.0) + spacing
+    return 1 - np.where(np.isfinite(longer), shorter + blurred, 0.0) / (
+        np.where(np.isfinite(longer), longer, 1.0) + blurred
     )
 
 

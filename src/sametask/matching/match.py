@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse.csgraph import dijkstra
 
 from sametask import _check
 from sametask._check import InputError
 from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart
-from sametask.matching import halves, isometric, spectral
+from sametask.matching import halves, isometric, landmarks, spectral
 from sametask.matching.anchored import Anchored, anchored
 from sametask.matching.candidates import Candidate, candidates
-from sametask.matching.isometric import Images
+from sametask.matching.isometric import Edges, Images
 from sametask.matching.spectral import SpectralAlignment
 from sametask.numerics.manifold import SampledManifold
 
@@ -144,15 +143,16 @@ def match(
     else:
         groups = spectral.shared_blocks(first, second)
         drafts = candidates(first, second, groups, np.random.default_rng(seed))
+        edges = _edges(first)
         refined = []
         for alignment in drafts[:_REFINED]:
-            images = _refine(first, second, alignment)
+            images = isometric.refine(first.manifold, second.manifold, edges, spectral.places(first, second, alignment))
             refined.append(Candidate(alignment, images, _score(alignment, images)))
         refined.sort(key=lambda candidate: candidate.score)
         found = tuple(refined)
         kept, noise, kind, equally_good = np.ones(0, bool), 0.0, "unanchored", _equally_good(drafts)
         best = found[0].images
-        best = dataclasses.replace(best, deviation=_unanchored_deviation(first, second, best, unsure))
+        best = dataclasses.replace(best, deviation=_unanchored_deviation(first, second, best, edges, unsure))
         found = (dataclasses.replace(found[0], images=best), *found[1:])
     images = found[0].images
     if stretch:
@@ -201,17 +201,15 @@ def anchor_rows(first: Chart, second: Chart, anchors: Any) -> Int[Array, "k 2"]:
     return pairs
 
 
-def _refine(first: Chart, second: Chart, alignment: SpectralAlignment) -> Images:
-    """Isometric refinement of a spectral alignment, without anchors."""
-    one, two = first.manifold, second.manifold
-    edges = isometric.graph_edges(one, first.graph, isometric.edge_count(first.dimension))
-    return isometric.refine(one, two, edges, spectral.places(first, second, alignment))
+def _edges(chart: Chart) -> Edges:
+    """Those that take part in the refinement."""
+    return isometric.graph_edges(chart.manifold, chart.graph, isometric.edge_count(chart.dimension))
 
 
 def _better_scale(first: Chart, second: Chart, held: Anchored, pairs: Array) -> tuple[float, float] | None:
     """Whether anchors that seem noisy agree once the unit is free, and in what unit: lengths on the second manifold for
     each on the first, and the relative standard deviation."""
-    edges = isometric.graph_edges(first.manifold, first.graph, isometric.edge_count(first.dimension))
+    edges = _edges(first)
     start = (held.images.sample, held.images.offset)
     guess = spectral_scale(first, second)
     free = isometric.refine(first.manifold, second.manifold, edges, start, anchors=pairs, stretch=guess, draws=0)
@@ -222,20 +220,23 @@ def _better_scale(first: Chart, second: Chart, held: Anchored, pairs: Array) -> 
     return free.stretch, free.stretch_deviation
 
 
-def _unanchored_deviation(first: Chart, second: Chart, images: Images, unsure: float) -> Array:
+def _unanchored_deviation(first: Chart, second: Chart, images: Images, edges: Edges, unsure: float) -> Array:
     """Of places that nothing but the geometry holds: a wrong unit moves them as far as they are from the middle."""
     own = halves.deviation(first, second, images, np.empty((0, 2), np.int64))
-    return np.hypot(own, unsure * _from_middle(first) / np.sqrt(first.dimension)) if unsure else own
+    if not unsure:
+        return own
+    return np.hypot(own, unsure * _from_middle(edges, len(first.rows)) / np.sqrt(first.dimension))
 
 
-def _from_middle(chart: Chart) -> Float[Array, " n"]:
-    """Intrinsic distances of the samples, along the graph, from the one whose farthest sample is nearest."""
-    lengths = chart.graph.symmetric()
-    lengths.data = np.sqrt(lengths.data)
-    one_end = int(np.argmax(dijkstra(lengths, indices=0)))
-    there = dijkstra(lengths, indices=one_end)
-    back = dijkstra(lengths, indices=int(np.argmax(there)))
-    return dijkstra(lengths, indices=int(np.argmin(np.maximum(there, back))))
+def _from_middle(edges: Edges, size: int) -> Float[Array, " n"]:
+    """Intrinsic distances of the samples, along edges, from the one whose farthest sample is nearest."""
+
+    def away(row: int) -> Array:
+        return landmarks.distances(edges, size, np.array([row]))[:, 0]
+
+    there = away(int(np.argmax(away(0))))
+    back = away(int(np.argmax(there)))
+    return away(int(np.argmin(np.maximum(there, back))))
 
 
 def invert(images: Images, first: Chart, second: Chart) -> Images:
@@ -250,8 +251,7 @@ def invert(images: Images, first: Chart, second: Chart) -> Images:
     offset = np.einsum("pde,pe->pd", inverse, step - images.offset[near])
     sample, offset, turn = one.reanchor(near, offset)
     differential = turn @ inverse @ transport
-    edges = isometric.graph_edges(two, second.graph, isometric.edge_count(second.dimension))
-    sample, offset, differential, strain = isometric.mend(one, edges, sample, offset, differential)
+    sample, offset, differential, strain = isometric.mend(one, _edges(second), sample, offset, differential)
     return dataclasses.replace(
         images,
         sample=sample,
