@@ -76,6 +76,8 @@ class _Search:
     noise: float = 0.0
     uncertain: float = 0.0
     """Typical deviation of places as halves tell it, once that was asked for."""
+    asked: tuple[Images, Array] | None = None
+    """The match that they were asked about, and what they told."""
     around: Array | float = 0.0
     """(k,) likewise at each anchor: where a stretch of the manifold is hardly known, nor is the anchor on it."""
 
@@ -113,8 +115,13 @@ class _Search:
         return images
 
     def deviation(self, images: Images, weights: Array | None = None) -> Array:
-        """Of its places."""
-        return halves.deviation(self.first, self.second, images, self.pairs[self.kept], weights)
+        """Of its places; halves that were asked about the same match are not asked again."""
+        if weights is not None or self.asked is None or self.asked[0] is not images:
+            told = halves.deviation(self.first, self.second, images, self.pairs[self.kept], weights)
+            if weights is not None:
+                return told
+            self.asked = images, told
+        return self.asked[1]
 
     def missed(self, images: Images, row: int) -> float:
         """Distance between the image of an anchor and its partner."""
