@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sametask._types import Array, Bool, Int
+from sametask._types import Array, Bool, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching import halves, isometric, landmarks, spectral
 from sametask.matching.isometric import Edges, Images
@@ -51,6 +51,7 @@ class Anchored:
         kept: (k,) whether each anchor given agrees with the rest.
         noise: standard deviation of the anchors kept, per direction, in intrinsic units; 0 where they are exact.
         ambiguity: how many matches agree with them: more than 1 where they lie on a mirror of the manifold.
+        distances: (2, k, k) of the anchors kept from one another, along the edges of either network's graph.
     """
 
     alignment: SpectralAlignment
@@ -58,6 +59,7 @@ class Anchored:
     kept: Bool[Array, " k"]
     noise: float
     ambiguity: int
+    distances: Float[Array, "2 k k"]
 
 
 @dataclass
@@ -246,7 +248,13 @@ def anchored(
     # by distances the match may have come to the mirror image of the alignment
     others = [alignment, *mirrored] if mirrored else []
     ambiguity = 1 + sum(int(search.agrees(spectral.places(first, second, other), images)) for other in others)
-    return Anchored(alignment, images, search.kept, float(search.noise), ambiguity)
+    among = np.stack(
+        [
+            each[np.ix_(rows, search.kept)]
+            for each, rows in ((there, pairs[search.kept, 0]), (here, pairs[search.kept, 1]))
+        ]
+    )
+    return Anchored(alignment, images, search.kept, float(search.noise), ambiguity, among)
 
 
 def can_be_checked(count: int, dimension: int) -> bool:

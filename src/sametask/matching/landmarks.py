@@ -39,6 +39,13 @@ def disagreement(there: Float[Array, "k k"], here: Float[Array, "k k"], blurred:
     )
 
 
+def unlike(there: Float[Array, "k k"], here: Float[Array, "k k"]) -> float:
+    """How far distances among landmarks differ, relative to them: root mean squares; infinite where no path leads."""
+    if not np.isfinite(there + here).all():
+        return float("inf")
+    return float(np.sqrt(np.mean(np.square(there - here)) / np.mean(np.square((there + here) / 2))))
+
+
 def agreeing(apart: Float[Array, "k k"], most_wrong: int) -> Bool[Array, " k"]:
     """Which anchors agree with most others; at most so many are left out, the worst one after another."""
     kept = np.ones(len(apart), bool)

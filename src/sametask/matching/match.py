@@ -54,6 +54,7 @@ class Match:
         relative_scale_deviation: its relative standard deviation; 0 where it was given.
         better_scale: the relative scale that seemingly noisy anchors agree with far better than with the one given, and
             its relative standard deviation by what is left of the match; None where there is no such.
+        anchor_distances: of the anchors from one another, along edges between neighbours, on either manifold.
     """
 
     first: Chart
@@ -69,6 +70,7 @@ class Match:
     relative_scale: float = 1.0
     relative_scale_deviation: float = 0.0
     better_scale: tuple[float, float] | None = None
+    anchor_distances: Float[Array, "2 k k"] = dataclasses.field(default_factory=lambda: np.zeros((2, 0, 0)))
 
     def __repr__(self) -> str:
         return (
@@ -138,6 +140,7 @@ def match(
         held = anchored(first, second, pairs, noise=anchor_noise, stretch=stretch)
         found = (Candidate(held.alignment, held.images, _score(held.alignment, held.images)),)
         kept, noise, kind, equally_good = held.kept, held.noise, "anchored", held.ambiguity
+        among = held.distances
         if noise and anchor_noise is None and not unsure:
             better = _better_scale(first, second, held, pairs[kept])
     else:
@@ -151,19 +154,21 @@ def match(
         refined.sort(key=lambda candidate: candidate.score)
         found = tuple(refined)
         kept, noise, kind, equally_good = np.ones(0, bool), 0.0, "unanchored", _equally_good(drafts)
+        among = np.zeros((2, 0, 0))
         best = found[0].images
         best = dataclasses.replace(best, deviation=_unanchored_deviation(first, second, best, edges, unsure))
         found = (dataclasses.replace(found[0], images=best), *found[1:])
     images = found[0].images
     if stretch:
         second, images = second.rescale(1 / images.stretch), images.rescale(1 / images.stretch)
+        among = among / np.array([1.0, images.stretch])[:, None, None]
         factor, unsure = factor * images.stretch, images.stretch_deviation
     backward = invert(images, first, second)
     if better:
         better = (factor * better[0], better[1])
     right, wrong = pairs[kept], pairs[~kept]
     return Match(
-        first, second, images, backward, right, kind, found, equally_good, wrong, noise, factor, unsure, better
+        first, second, images, backward, right, kind, found, equally_good, wrong, noise, factor, unsure, better, among
     )
 
 

@@ -43,6 +43,10 @@ _ENDS = {
         "the spacing of samples, and the noise of anchors where it is given",
         "the distance between unrelated samples",
     ),
+    "distances among anchors": (
+        "distances in half of each network's samples, held against those in all, and no less than 5 %; and the spacing",
+        "distances of unrelated samples",
+    ),
     "error at spare anchors": (
         "the error the transformation itself expects there",
         "the same predictions held against another anchor's activations (deranged)",

@@ -104,9 +104,9 @@ def ambiguity(match: Match) -> list[Finding]:
     ]
 
 
-def of_anchors(figure: Evidence) -> list[Finding]:
+def of_anchors(figures: list[Evidence]) -> list[Finding]:
     """Anchors that contradict one another."""
-    if figure.probability >= 0.5:
+    if min((figure.probability for figure in figures), default=1.0) >= 0.5:
         return []
     return [
         Finding(

@@ -10,13 +10,15 @@ import numpy as np
 from sametask._types import Array, Float
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
-from sametask.matching import isometric
+from sametask.matching import isometric, landmarks
+from sametask.matching.isometric import Edges
 from sametask.matching.match import COMPARED, Match
 from sametask.probes.probe import Probe
 
 _MOST = 1000
 _SHARE = 0.8
 _RESAMPLES = 5
+_LANDMARKS = 12
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,14 @@ class IsometryFigures:
         levels: (e,) mean of the logarithms of the leading eigenvalues.
         strain: (n,) relative violation of the edges around each sample.
         uncovered: larger share, of the two, of samples that lie outside the other's support.
+        distances: how far distances among landmarks differ, in half of the samples and in all; NaN where not asked.
     """
 
     spectrum: Float[Array, " e"]
     levels: Float[Array, " e"]
     strain: Float[Array, " n"]
     uncovered: float
+    distances: float = float("nan")
 
     def rescale(self, factor: float) -> IsometryFigures:
         """The figures in intrinsic units ``factor`` times smaller."""
@@ -58,7 +62,7 @@ def log_eigenvalues(of: Chart) -> Float[Array, " e"]:
     return np.log(np.maximum(of.eigenvalues, np.finfo(float).tiny))
 
 
-def own_figures(probe: Probe, method: DiffusionChart, rng: np.random.Generator) -> IsometryFigures:
+def own_figures(probe: Probe, whole: Chart, method: DiffusionChart, rng: np.random.Generator) -> IsometryFigures:
     """The figures of a network against itself: one half of its samples placed, by their activations, on the other.
 
     That match is right, so nothing in the figures is due to matching. ``spectrum`` is scaled to what two whole samples
@@ -67,15 +71,28 @@ def own_figures(probe: Probe, method: DiffusionChart, rng: np.random.Generator) 
     n = len(probe)
     half = min(n // 2, _MOST)
     order = rng.permutation(n)
-    one, two = (chart(probe.take(np.sort(rows)), method) for rows in (order[:half], order[half : 2 * half]))
-    strain, outside = [], []
-    for source, target in ((one, two), (two, one)):
+    rows = [np.sort(order[:half]), np.sort(order[half : 2 * half])]
+    one, two = (chart(probe.take(each), method) for each in rows)
+    all_edges = _edges(whole)
+    strain, outside, distances = [], [], []
+    for source, target, kept in ((one, two, rows[0]), (two, one, rows[1])):
         sample, offset, _ = target.manifold.locate(target.manifold.project(source.probe.activations)[0])
-        edges = isometric.graph_edges(source.manifold, source.graph, isometric.edge_count(source.dimension))
+        edges = _edges(source)
         strain.append(isometric.strain(target.manifold, edges, sample, offset))
         outside.append(_outside(offset, sample, target))
+        here = rng.permutation(np.flatnonzero(whole.position[kept[source.rows]] >= 0))[:_LANDMARKS]
+        there = whole.position[kept[source.rows[here]]]
+        among = (
+            landmarks.distances(all_edges, len(whole.rows), there)[there],
+            landmarks.distances(edges, len(source.rows), here)[here],
+        )
+        distances.append(landmarks.unlike(*among))
     spectrum, levels = _resampled_spectrum(probe, method, rng)
-    return IsometryFigures(spectrum, levels, np.concatenate(strain), max(outside))
+    return IsometryFigures(spectrum, levels, np.concatenate(strain), max(outside), max(distances))
+
+
+def _edges(of: Chart) -> Edges:
+    return isometric.graph_edges(of.manifold, of.graph, isometric.edge_count(of.dimension))
 
 
 def _resampled_spectrum(probe: Probe, method: DiffusionChart, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -11,6 +11,7 @@ from sametask._outcome import Finding, Severity
 from sametask._types import Array, Int
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
+from sametask.matching import landmarks
 from sametask.matching.match import COMPARED, Match, match, spectral_scale
 from sametask.probes.probe import Probe
 from sametask.probes.rank import LocalRank
@@ -32,7 +33,10 @@ _REACH = 4.0
 """Errors beyond this multiple of what a network shows of itself are not noise."""
 _LEAST_ERROR = 3e-3
 _LEAST_STRAIN = 0.05
+_LEAST_APART = 0.05
 """Of no account, even where data without noise would show less."""
+_UNRELATED = 0.6
+"""Relative difference of distances among samples and among unrelated ones: 0.5 to 0.9 on the worlds of the tests."""
 _STRAIN_REACH = 2.5
 _USUAL_STRAIN = 1.5
 """Right matches strain up to 1.5 times as much as halves of one network; see docs/design.md."""
@@ -244,7 +248,7 @@ def by_isometry(case: Case) -> Judgement:
     unlike = _unlike(case)
     if unlike:
         return Judgement(Decision.UNDECIDED, 0.5, (), (*findings, unlike), None, charts)
-    own = [floors.own_figures(probe, case.method, case.rng) for probe in case.probes]
+    own = [floors.own_figures(*each, case.method, case.rng) for each in zip(case.probes, charts, strict=True)]
     pairs, held = _spare(case)
     matched = match(
         *charts,
@@ -263,9 +267,9 @@ def by_isometry(case: Case) -> Judgement:
     spectrum = _spectrum(*charts, own, figures.spectrum, "isometric")
     shape = _shape_evidence(matched, figures, own, case.rng)
     trial, anchored = None, []
-    if len(matched.anchors) > matched.first.dimension + 1:
-        anchored.append(_anchor_evidence(matched, case.anchor_noise or 0.0))
-        findings += diagnosis.of_anchors(anchored[-1])
+    if len(matched.anchors):
+        anchored += _anchor_evidence(matched, own, case.anchor_noise or 0.0)
+        findings += diagnosis.of_anchors(anchored)
     if len(held):
         trial = _spare_anchors(transformation, first, second, held)
         anchored.append(_trial_evidence(trial, transformation, case.rng))
@@ -395,25 +399,48 @@ def _shape_evidence(
     ]
 
 
-def _anchor_evidence(matched: Match, noise: float) -> Evidence:
-    """How far anchors are from where the others and the geometry put them."""
+def _anchor_evidence(matched: Match, own: list[IsometryFigures], noise: float) -> list[Evidence]:
+    """How far anchors are from where the others and the geometry put them; and how unlike their distances are."""
     d, residual = matched.first.dimension, matched.forward.anchor_residual
-    # about how far unrelated samples are apart in a direction: by l/√6 on an interval of length l, where λ₁ is π²/l²
-    extent = 1 / float(np.sqrt(matched.second.eigenvalues[0]))
-    return Evidence(
-        "distance of anchors from their places",
-        "isometric",
-        _rms(residual) / np.sqrt(d) / extent,
-        float(np.hypot(matched.second.graph.spacing(), noise)) / extent,
-        1.0,
-        float(1 / np.sqrt(2 * len(residual) * d)),
-        "of unrelated samples'",
-        _REACH,
-    )
+    spread = float(1 / np.sqrt(2 * len(residual) * d))
+    found = []
+    if len(residual) > d + 1:
+        # about how far unrelated samples are apart in a direction: l/√6 on an interval of length l, where λ₁ is π²/l²
+        extent = 1 / float(np.sqrt(matched.second.eigenvalues[0]))
+        found.append(
+            Evidence(
+                "distance of anchors from their places",
+                "isometric",
+                _rms(residual) / np.sqrt(d) / extent,
+                float(np.hypot(matched.second.graph.spacing(), noise)) / extent,
+                1.0,
+                spread,
+                "of unrelated samples'",
+                _REACH,
+            )
+        )
+    if len(residual) > 1:
+        there, here = matched.anchor_distances
+        floor = max(_LEAST_APART, *(figures.distances for figures in own))
+        noise = float(np.sqrt(2) * np.hypot(noise, matched.second.graph.spacing()) / _rms(there))
+        unlike = landmarks.unlike(there, here)
+        figure = Evidence(
+            "distances among anchors",
+            "isometric",
+            unlike,
+            float(np.hypot(floor, noise)),
+            _UNRELATED,
+            spread,
+            "of distance",
+            _REACH,
+        )
+        # of few anchors, close together, or where a graph has shortcuts, nothing is known
+        found += [figure] if figure.separable else []
+    return found
 
 
 def _spectral_evidence(one: Chart, two: Chart, probes: tuple[Probe, ...], case: Case, claim: str) -> Evidence:
-    own = [floors.own_figures(probe, case.method, case.rng) for probe in probes]
+    own = [floors.own_figures(*each, case.method, case.rng) for each in zip(probes, (one, two), strict=True)]
     e = min(COMPARED, len(one.eigenvalues), len(two.eigenvalues))
     return _spectrum(one, two, own, floors.log_eigenvalues(one)[:e] - floors.log_eigenvalues(two)[:e], claim)
 
