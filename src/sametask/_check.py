@@ -83,7 +83,7 @@ def row_pairs(argument: str, value: Any, sizes: tuple[int, int]) -> Array:
 
     Rows that do not exist, and samples with more than one partner, are refused.
     """
-    expected = "(k, 2) pairs of row numbers"
+    expected = "(k, 2) pairs of row numbers, integers in a list or an array"
     pairs = np.empty((0, 2), np.int64) if value is None else as_array(argument, value, expected)
     if pairs.shape in ((0,), (0, 2)):
         return np.empty((0, 2), np.int64)

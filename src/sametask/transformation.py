@@ -121,7 +121,13 @@ class Transformation:
 
     @staticmethod
     def from_match(match: Match) -> Transformation:
-        """The transformation, both ways, that an isometric match implies."""
+        """The transformation, both ways, that an isometric match implies.
+
+        Raises:
+            InputError: not a match.
+        """
+        if not isinstance(match, Match):
+            raise InputError(f"match: {type(match).__name__}; give an st.Match, from st.match or a verdict's match")
         there = _through(match.first, match.second, match.forward)
         back = _through(match.second, match.first, match.backward)
         return _of(match.first, match.second, there, dataclasses.replace(back, unit=match.relative_scale))

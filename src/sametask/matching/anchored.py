@@ -17,6 +17,9 @@ _FEW = 8
 """Of so few anchors each suspect is left out in turn; among more a wrong one changes the match little."""
 _BLURRED = 8.0
 """Anchors nearer to each other than so many times their noise say little by their distance."""
+_LOOSE = 0.15
+"""Fewer than d anchors leave a rotation about them to the outline of the samples, which tells it to so many radians:
+0.04 to 0.26 on rectangles."""
 _WHOLE = 0.01
 """A first guess of which fewer samples are torn from their neighbours, once it settles, needs no other beside it."""
 _FAR = 5.0
@@ -111,6 +114,13 @@ class _Search:
             **({"iterations": _TRIED, "repairs": 0, "draws": 0} if trial else {}),
         )
 
+    def anew(self, rows: Array) -> Images:
+        """The match held by some of the anchors, begun by their distances."""
+        there, here = (each[:, rows] for each in self.distances)
+        if not np.isfinite(there).all() or not np.isfinite(here).all():
+            return self.refined(rows)
+        return dataclasses.replace(self, places=landmarks.places(self.second, there, here)).refined(rows)
+
     def accept(self, images: Images) -> Images:
         """Go on from here."""
         self.places = (images.sample, images.offset)
@@ -119,7 +129,10 @@ class _Search:
     def deviation(self, images: Images, weights: Array | None = None) -> Array:
         """Of its places; halves that were asked about the same match are not asked again."""
         if weights is not None or self.asked is None or self.asked[0] is not images:
-            told = halves.deviation(self.first, self.second, images, self.pairs[self.kept], weights)
+            # halves have the unit that the whole match found
+            unit = 1 / images.stretch
+            second = self.second.rescale(unit) if self.stretch else self.second
+            told = halves.deviation(self.first, second, images.rescale(unit), self.pairs[self.kept], weights) / unit
             if weights is not None:
                 return told
             self.asked = images, told
@@ -243,6 +256,8 @@ def anchored(
     if search.noise:
         deviation = search.deviation(images, search.weights(uncertain))
         deviation = np.hypot(deviation, search.noise * images.anchor_influence)
+    if kept.sum() < first.dimension:
+        deviation = np.hypot(deviation, _LOOSE * np.min(there, axis=1) / np.sqrt(first.dimension))
     images = dataclasses.replace(images, deviation=deviation, stretch_deviation=_unsure(images, deviation, stretch))
     mirrored = spectral.mirrored(first, second, alignment, pairs[search.kept], groups)
     # by distances the match may have come to the mirror image of the alignment
@@ -302,12 +317,15 @@ def _without_wrong(search: _Search, images: Images) -> Images:
         asked = np.flatnonzero(suspicion > 1) if len(rows) <= _FEW else [int(np.argmax(suspicion))]
         trials = {k: search.refined(np.delete(rows, k), trial=True) for k in asked}
         best = min(trials, key=lambda k: search.suspicion(trials[k], np.delete(rows, k), limit).max())
-        # what stays torn without it was not torn by it
-        healed = search.torn(trials[best])[search.pairs[rows[best], 0]] <= 1
-        if not healed or search.missed(trials[best], int(rows[best])) <= limit[rows[best]]:
+        row, without = int(rows[best]), trials[best]
+        torn = max(1.0, 0.5 * search.torn(images)[search.pairs[row, 0]])
+        if search.torn(without)[search.pairs[row, 0]] > torn:
+            without = search.anew(np.delete(rows, best))
+        # what stays as torn without it was not torn by it
+        if search.torn(without)[search.pairs[row, 0]] > torn or search.missed(without, row) <= limit[row]:
             break
-        search.kept[rows[best]] = False
-        search.accept(trials[best])
+        search.kept[row] = False
+        search.accept(without)
         images = search.accept(search.refined(search.rows))
     return images
 
@@ -317,6 +335,8 @@ def _with_noise(search: _Search, images: Images, uncertain: float, around: float
     floor = max(_NOISY * max(uncertain, around), 0.5 * search.near(images))
     for _ in range(_ROUNDS):
         told = float(np.sqrt(np.mean(np.square(images.anchor_residual)) / search.first.dimension))
+        # an anchor that nothing else holds is anywhere: no farther than the manifold reaches
+        told = min(told, float(np.pi / np.sqrt(search.second.eigenvalues[0])))
         if told <= max(floor, search.noise * (1 + _AGREE)):
             break
         search.noise = told
