@@ -13,7 +13,7 @@ import pytest
 import sametask as st
 from assertions import raises_one_line
 from sametask import Decision
-from worlds import RandomNetwork, World, box, circle, relative_error
+from worlds import RandomNetwork, World, box, circle, pair, relative_error
 
 _SIX = np.stack([np.arange(6)] * 2, axis=1)
 _RECTANGLE = box(1.6, 1.0)
@@ -475,6 +475,19 @@ def test_shuffled_anchors_are_never_equivalent(world):
     v = st.compare(first, second, anchors=pairs)
     assert v.decision is Decision.UNDECIDED
     assert "anchors disagree" in names(v)
+
+
+@pytest.mark.parametrize("seed", [31, 32, 33])
+def test_three_anchors_with_each_others_partners_are_no_equivalence(seed):
+    """Any three places of a sphere are met by some map; their distances tell that they are the wrong ones."""
+    both = pair("sphere", 500, seed, anchors=3)
+    v = st.compare(both.first, both.second, anchors=np.stack([np.arange(3), [1, 2, 0]], axis=1))
+    assert v.decision is Decision.UNDECIDED
+    assert "anchors disagree" in names(v)
+    right = st.compare(both.first, both.second, anchors=both.anchors)
+    assert "anchors disagree" not in names(right)
+    (figure,) = (figure for figure in right.evidence if figure.name == "distances among anchors")
+    assert figure.probability > 0.5
 
 
 @pytest.mark.parametrize("seed", [7, 8])

@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 import sametask as st
 from assertions import raises_one_line
 from matches import astray, carried_error, charted, clean
+from sametask.verdict.diagnosis import of_match
 from worlds import WORLDS, Pair, RandomNetwork, pair
 
 _SIZES = {"interval": 300, "circle": 300, "rectangle": 400, "sphere": 600, "box": 600}
@@ -245,3 +246,25 @@ def test_anchors_on_a_mirror_line_leave_two_matches(world, seed):
 @pytest.mark.parametrize(("world", "n"), [("rectangle", 400), ("sphere", 600), ("L-shape", 500), ("circle", 300)])
 def test_anchors_in_general_position_leave_one(world, n):
     assert all(clean(world, n, seed).ambiguity == 1 for seed in (41, 42, 43))
+
+
+# -- too few -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [61, 62, 63])
+def test_one_anchor_on_a_rectangle_leaves_a_turn_open_and_is_said_to(seed):
+    both, first, second = charted("rectangle", 400, seed, 1)
+    match = st.match(first, second, anchors=both.anchors)
+    sure = np.sqrt(np.mean(np.square(match.forward.deviation)))
+    assert np.sqrt(np.mean(np.square(astray(both, match)))) < 2 * sure
+    away = np.linalg.norm(both.first.inputs[first.rows] - both.first.inputs[0], axis=1)
+    far, near = (match.forward.deviation[np.argsort(away)[rows]].mean() for rows in (slice(-40, None), slice(40)))
+    assert far > 3 * near
+    assert [finding.name for finding in of_match(match)].count("few anchors") == 1
+
+
+@pytest.mark.parametrize(("world", "count"), [("rectangle", 2), ("circle", 1), ("interval", 1)])
+def test_the_opposite_as_many_anchors_as_dimensions_do_not(world, count):
+    both, first, second = charted(world, _SIZES[world], 61, count)
+    match = st.match(first, second, anchors=both.anchors)
+    assert "few anchors" not in [finding.name for finding in of_match(match)]

@@ -46,6 +46,14 @@ def test_not_knowing_the_unit_costs_no_accuracy(world):
     assert carried_error(both, matched(world, None)) < 1.5 * carried_error(both, matched(world, _FACTOR)) + 1e-4
 
 
+def test_not_knowing_the_unit_costs_little_certainty():
+    for world in ("rectangle", "circle"):
+        unsure, sure = (
+            np.sqrt(np.mean(np.square(matched(world, scale).forward.deviation))) for scale in (None, _FACTOR)
+        )
+        assert unsure < 3 * sure
+
+
 @pytest.mark.parametrize("world", ["interval", "rectangle"])
 def test_a_factor_that_is_given_is_taken_exactly(world):
     match = matched(world, _FACTOR)

@@ -54,7 +54,7 @@ class Anchored:
         kept: (k,) whether each anchor given agrees with the rest.
         noise: standard deviation of the anchors kept, per direction, in intrinsic units; 0 where they are exact.
         ambiguity: how many matches agree with them: more than 1 where they lie on a mirror of the manifold.
-        distances: (2, k, k) of the anchors kept from one another, along the edges of either network's graph.
+        distances: (2, j, j) of the anchors kept from one another, along the edges of either network's graph.
     """
 
     alignment: SpectralAlignment
@@ -62,7 +62,7 @@ class Anchored:
     kept: Bool[Array, " k"]
     noise: float
     ambiguity: int
-    distances: Float[Array, "2 k k"]
+    distances: Float[Array, "2 j j"]
 
 
 @dataclass
