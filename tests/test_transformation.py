@@ -256,6 +256,27 @@ def test_a_transformation_without_one_of_its_arrays_is_refused(tmp_path):
             st.Transformation.load(tmp_path / "less.npz")
 
 
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("there_values", lambda array: array[:0]),
+        ("there_gains", lambda array: array.astype(str)),
+        ("back_frames", lambda array: np.full(array.shape, np.nan)),
+        ("back_neighbours", lambda array: array + 10_000),
+        ("back_neighbours", lambda array: array - 10_000),
+        ("there_unit", lambda array: np.array("metre")),
+    ],
+)
+def test_a_transformation_with_a_spoilt_array_is_refused(name, spoil, tmp_path):
+    *_, t = paired()
+    t.save(tmp_path / "t.npz")
+    with np.load(tmp_path / "t.npz") as stored:
+        arrays = dict(stored)
+    np.savez(tmp_path / "spoilt.npz", **{**arrays, name: spoil(arrays[name])})
+    with raises_one_line("path", "not a saved transformation"):
+        st.Transformation.load(tmp_path / "spoilt.npz")
+
+
 class Bomb:
     """Makes a file when unpickled."""
 

@@ -257,12 +257,18 @@ _FIELDS = ("values", "slopes", "error", "deviation", "noise", "radius", "thickne
 
 
 def _read(stored: Any, label: str) -> OneWay:
-    metric = LocalMetric(stored[f"{label}_frames"], stored[f"{label}_gains"])
-    projection = None
-    if f"{label}_basis" in stored:
-        projection = Projection(stored[f"{label}_centre"], stored[f"{label}_basis"])
-    source = SampledManifold(stored[f"{label}_activations"], metric, stored[f"{label}_neighbours"], projection)
-    return OneWay(source, *(stored[f"{label}_{field}"] for field in _FIELDS), unit=float(stored[f"{label}_unit"]))
+    arrays = {name.removeprefix(f"{label}_"): stored[name] for name in stored if name.startswith(f"{label}_")}
+    n = len(arrays["activations"])
+    for name, array in arrays.items():
+        of_samples = name not in ("basis", "centre", "unit")
+        if array.dtype.kind not in "fiub" or np.isnan(array).any() or (of_samples and array.shape[:1] != (n,)):
+            raise ValueError(name)
+    if arrays["neighbours"].min(initial=0) < 0 or arrays["neighbours"].max(initial=0) >= n or not n:
+        raise ValueError("neighbours")
+    projection = Projection(arrays["centre"], arrays["basis"]) if "basis" in arrays else None
+    metric = LocalMetric(arrays["frames"], arrays["gains"])
+    source = SampledManifold(arrays["activations"], metric, arrays["neighbours"], projection)
+    return OneWay(source, *(arrays[field] for field in _FIELDS), unit=float(arrays["unit"]))
 
 
 def _of(first: Chart, second: Chart, there: OneWay | None, back: OneWay | None) -> Transformation:
