@@ -167,7 +167,7 @@ class _Search:
         if self.alike(places[0], images.sample):
             return False
         other = dataclasses.replace(self, places=places).refined(self.rows, trial=True)
-        torn, usually = (float(np.mean(each.strain > _STRAINED)) for each in (other, images))
+        torn, usually = _torn_share(other), _torn_share(images)
         met = bool((other.anchor_residual <= self.limit(images)[self.rows]).all())
         far = self.farther(other) > _AS_FAR * self.farther(images) + 0.25 * self.second.graph.spacing()
         return met and not far and torn <= _AS_TORN * usually + _WHOLE and not self.alike(other.sample, images.sample)
@@ -272,6 +272,10 @@ def anchored(
     return Anchored(alignment, images, search.kept, float(search.noise), ambiguity, among)
 
 
+def _torn_share(images: Images) -> float:
+    return float(np.mean(images.strain > _STRAINED))
+
+
 def can_be_checked(count: int, dimension: int) -> bool:
     """Whether ``count`` anchors still fix a match, with some to spare, when one of them is left out."""
     return count >= dimension + 3
@@ -282,7 +286,7 @@ def _begin(search: _Search, guesses: list[tuple[Array, Array]]) -> None:
     least = np.inf
     for places in guesses:
         settled = dataclasses.replace(search, places=places).refined(search.rows, trial=True)
-        torn = float(np.mean(settled.strain > _STRAINED))
+        torn = _torn_share(settled)
         if torn < least:
             least = torn
             search.accept(settled)
@@ -320,7 +324,7 @@ def _without_wrong(search: _Search, images: Images) -> Images:
         row, without = int(rows[best]), trials[best]
         torn = max(1.0, 0.5 * search.torn(images)[search.pairs[row, 0]])
         if search.torn(without)[search.pairs[row, 0]] > torn:
-            without = search.anew(np.delete(rows, best))
+            without = min(without, search.anew(np.delete(rows, best)), key=_torn_share)
         # what stays as torn without it was not torn by it
         if search.torn(without)[search.pairs[row, 0]] > torn or search.missed(without, row) <= limit[row]:
             break
