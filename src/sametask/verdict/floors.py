@@ -62,33 +62,39 @@ def log_eigenvalues(of: Chart) -> Float[Array, " e"]:
     return np.log(np.maximum(of.eigenvalues, np.finfo(float).tiny))
 
 
-def own_figures(probe: Probe, whole: Chart, method: DiffusionChart, rng: np.random.Generator) -> IsometryFigures:
+def own_figures(
+    probe: Probe, method: DiffusionChart, rng: np.random.Generator, whole: Chart | None = None
+) -> IsometryFigures:
     """The figures of a network against itself: one half of its samples placed, by their activations, on the other.
 
     That match is right, so nothing in the figures is due to matching. ``spectrum`` is scaled to what two whole samples
-    show.
+    show. Distances are told where the chart of this probe is given.
     """
     n = len(probe)
     half = min(n // 2, _MOST)
     order = rng.permutation(n)
     rows = [np.sort(order[:half]), np.sort(order[half : 2 * half])]
     one, two = (chart(probe.take(each), method) for each in rows)
-    all_edges = _edges(whole)
     strain, outside, distances = [], [], []
     for source, target, kept in ((one, two, rows[0]), (two, one, rows[1])):
         sample, offset, _ = target.manifold.locate(target.manifold.project(source.probe.activations)[0])
         edges = _edges(source)
         strain.append(isometric.strain(target.manifold, edges, sample, offset))
         outside.append(_outside(offset, sample, target))
-        here = rng.permutation(np.flatnonzero(whole.position[kept[source.rows]] >= 0))[:_LANDMARKS]
-        there = whole.position[kept[source.rows[here]]]
-        among = (
-            landmarks.distances(all_edges, len(whole.rows), there)[there],
-            landmarks.distances(edges, len(source.rows), here)[here],
-        )
-        distances.append(landmarks.unlike(*among))
+        if whole is not None:
+            distances.append(_unlike_distances(whole, edges, whole.position[kept[source.rows]], rng))
     spectrum, levels = _resampled_spectrum(probe, method, rng)
-    return IsometryFigures(spectrum, levels, np.concatenate(strain), max(outside), max(distances))
+    apart = max(distances, default=float("nan"))
+    return IsometryFigures(spectrum, levels, np.concatenate(strain), max(outside), apart)
+
+
+def _unlike_distances(whole: Chart, edges: Edges, place: Array, rng: np.random.Generator) -> float:
+    """How unlike distances among some samples are along edges of all and of a part; ``place`` is that of its samples
+    among all, −1 where they are not there."""
+    here = rng.permutation(np.flatnonzero(place >= 0))[:_LANDMARKS]
+    there = place[here]
+    along_all = landmarks.distances(_edges(whole), len(whole.rows), there)[there]
+    return landmarks.unlike(along_all, landmarks.distances(edges, len(place), here)[here])
 
 
 def _edges(of: Chart) -> Edges:

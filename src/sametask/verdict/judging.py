@@ -248,7 +248,10 @@ def by_isometry(case: Case) -> Judgement:
     unlike = _unlike(case)
     if unlike:
         return Judgement(Decision.UNDECIDED, 0.5, (), (*findings, unlike), None, charts)
-    own = [floors.own_figures(*each, case.method, case.rng) for each in zip(case.probes, charts, strict=True)]
+    own = [
+        floors.own_figures(probe, case.method, case.rng, whole)
+        for probe, whole in zip(case.probes, charts, strict=True)
+    ]
     pairs, held = _spare(case)
     matched = match(
         *charts,
@@ -440,7 +443,7 @@ def _anchor_evidence(matched: Match, own: list[IsometryFigures], noise: float) -
 
 
 def _spectral_evidence(one: Chart, two: Chart, probes: tuple[Probe, ...], case: Case, claim: str) -> Evidence:
-    own = [floors.own_figures(*each, case.method, case.rng) for each in zip(probes, (one, two), strict=True)]
+    own = [floors.own_figures(probe, case.method, case.rng) for probe in probes]
     e = min(COMPARED, len(one.eigenvalues), len(two.eigenvalues))
     return _spectrum(one, two, own, floors.log_eigenvalues(one)[:e] - floors.log_eigenvalues(two)[:e], claim)
 
