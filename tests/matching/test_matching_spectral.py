@@ -32,8 +32,13 @@ def test_tori_are_not_turned_over(seed):
 
 
 def test_the_torus_of_seed_906_is_not_turned_over():
-    """Where it is, half of the samples land on the wrong side; so few leave an error of a tenth all the same."""
+    """Where it is, half of the samples land on the wrong side."""
     assert carried_error(charted("torus", 1000, 906)[0], clean("torus", 1000, 906)) < 0.25
+
+
+@pytest.mark.xfail(strict=True, reason="too few samples: half of them tear; 0.11 since matches start by distances")
+def test_the_torus_of_seed_906_is_matched_as_well_as_by_eigenfunctions_alone():
+    assert carried_error(charted("torus", 1000, 906)[0], clean("torus", 1000, 906)) < 0.06
 
 
 @pytest.mark.parametrize("world", ["interval", "rectangle"])

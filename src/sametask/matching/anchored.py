@@ -263,12 +263,8 @@ def anchored(
     # by distances the match may have come to the mirror image of the alignment
     others = [alignment, *mirrored] if mirrored else []
     ambiguity = 1 + sum(int(search.agrees(spectral.places(first, second, other), images)) for other in others)
-    among = np.stack(
-        [
-            each[np.ix_(rows, search.kept)]
-            for each, rows in ((there, pairs[search.kept, 0]), (here, pairs[search.kept, 1]))
-        ]
-    )
+    left = pairs[search.kept]
+    among = np.stack([there[left[:, 0]][:, search.kept], here[left[:, 1]][:, search.kept]])
     return Anchored(alignment, images, search.kept, float(search.noise), ambiguity, among)
 
 

@@ -75,25 +75,27 @@ def own_figures(
     order = rng.permutation(n)
     rows = [np.sort(order[:half]), np.sort(order[half : 2 * half])]
     one, two = (chart(probe.take(each), method) for each in rows)
+    whole_edges = None if whole is None else _edges(whole)
     strain, outside, distances = [], [], []
     for source, target, kept in ((one, two, rows[0]), (two, one, rows[1])):
         sample, offset, _ = target.manifold.locate(target.manifold.project(source.probe.activations)[0])
         edges = _edges(source)
         strain.append(isometric.strain(target.manifold, edges, sample, offset))
         outside.append(_outside(offset, sample, target))
-        if whole is not None:
-            distances.append(_unlike_distances(whole, edges, whole.position[kept[source.rows]], rng))
+        if whole is not None and whole_edges is not None:
+            place = whole.position[kept[source.rows]]
+            distances.append(_unlike_distances((whole_edges, len(whole.rows)), edges, place, rng))
     spectrum, levels = _resampled_spectrum(probe, method, rng)
     apart = max(distances, default=float("nan"))
     return IsometryFigures(spectrum, levels, np.concatenate(strain), max(outside), apart)
 
 
-def _unlike_distances(whole: Chart, edges: Edges, place: Array, rng: np.random.Generator) -> float:
-    """How unlike distances among some samples are along edges of all and of a part; ``place`` is that of its samples
-    among all, −1 where they are not there."""
+def _unlike_distances(whole: tuple[Edges, int], edges: Edges, place: Array, rng: np.random.Generator) -> float:
+    """How unlike distances among some samples are along edges of all (and how many these are) and of a part; ``place``
+    is that of its samples among all, −1 where they are not there."""
     here = rng.permutation(np.flatnonzero(place >= 0))[:_LANDMARKS]
     there = place[here]
-    along_all = landmarks.distances(_edges(whole), len(whole.rows), there)[there]
+    along_all = landmarks.distances(*whole, there)[there]
     return landmarks.unlike(along_all, landmarks.distances(edges, len(place), here)[here])
 
 
