@@ -29,8 +29,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 import sametask as st
-from sametask.matching import Match
-from sametask.matching.spectral import places
+from sametask.matching import Match, spectral
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from accuracy import oracle_error, regression_error
@@ -105,8 +104,10 @@ def errors(drawn: Pair) -> tuple[float, float, float]:
 
 
 def diffusion_only(drawn: Pair, match: Match) -> float:
-    """Error of the spectral alignment that the match was refined from."""
-    at = places(match.first, match.second, match.candidates[0].alignment)
+    """Error of the spectral alignment by the same anchors."""
+    first, second = match.first, match.second
+    alignment = spectral.anchored(first, second, match.anchors, spectral.shared_blocks(first, second))
+    at = spectral.places(first, second, alignment)
     values = match.second.manifold.evaluate(*at)
     return regression_error(match.first.probe, values, drawn.unseen_first, drawn.unseen_second)
 

@@ -37,8 +37,9 @@ _AS_TORN = 3.0
 factors, and a quarter of a spacing."""
 _NOISY = 3.0
 """Anchors this many times farther off than the match is uncertain have noise of their own."""
+_ITERATIONS = 30
 _TRIED = 5
-"""Iterations of a match that is only to show whether an anchor is missed."""
+"""Iterations of a match, and of one that is only to show whether an anchor is missed."""
 _ROUNDS = 4
 _AGREE = 0.1
 """Their noise is told again, as what it strained heals, until it grows by less."""
@@ -111,7 +112,9 @@ class _Search:
             anchors=self.pairs[rows],
             weights=weights,
             stretch=self.stretch,
-            **({"iterations": _TRIED, "repairs": 0, "draws": 0} if trial else {}),
+            iterations=_TRIED if trial else _ITERATIONS,
+            repairs=0 if trial else 2,
+            draws=0 if trial else 8,
         )
 
     def anew(self, rows: Array) -> Images:

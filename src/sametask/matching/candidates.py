@@ -1,55 +1,37 @@
-"""Candidate alignments when no correspondence is known."""
+"""Starts of a match without correspondences, from eigenfunctions: signs of simple ones, turns of blocks."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
 from scipy.stats import ortho_group
 
-from sametask._types import Array
+from sametask._types import Array, Int
 from sametask.charts.chart import Chart
 from sametask.matching import spectral
-from sametask.matching.isometric import Images
-from sametask.matching.spectral import SpectralAlignment
+from sametask.matching.outlines import Outline
+from sametask.matching.spectral import Eigenfunctions
 
 _MOST_SIGNED = 4
 _DRAWN = 24
-_SAME = 0.9
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """One way in which two charts could belong together.
+def spectral_starts(
+    first: Chart, second: Chart, one: Outline, two: Outline, rng: np.random.Generator
+) -> tuple[Int[Array, " l"], ...]:
+    """Points of the second outline for those of the first, from alignments of the leading eigenfunctions.
 
-    Attributes:
-        alignment: of the eigenfunctions.
-        images: refined places.
-        score: lower is better; comparable between candidates of one pair only.
+    Simple eigenvalues leave a sign each: all combinations are tried. Blocks leave a rotation: rotations are drawn. Each
+    is grown as a functional map.
     """
-
-    alignment: SpectralAlignment
-    images: Images
-    score: float
-
-
-def candidates(
-    first: Chart, second: Chart, groups: tuple[tuple[int, ...], ...], rng: np.random.Generator
-) -> tuple[SpectralAlignment, ...]:
-    """Grown alignments, best first, one for each different map found.
-
-    Simple eigenvalues leave a sign each: all combinations are tried. Blocks leave a rotation: rotations are drawn.
-    """
-    grown = [spectral.grow(first, second, start, groups) for start in _starts(groups, rng)]
-    grown.sort(key=lambda alignment: alignment.distance)
-    size = spectral.leading_size(groups, first.dimension)
-    found: list[SpectralAlignment] = []
-    for alignment in grown:
-        if not any(_same(alignment, other, first, size) for other in found):
-            found.append(alignment)
-    return tuple(found)
+    groups = spectral.shared_blocks(first, second)
+    there, here = (
+        Eigenfunctions(each.functions[of.rows], each.stationary[of.rows], each.dimension)
+        for each, of in ((first, one), (second, two))
+    )
+    return tuple(spectral.grow(there, here, start, groups).nearest for start in _starts(groups, rng))
 
 
 def _starts(groups: tuple[tuple[int, ...], ...], rng: np.random.Generator) -> list[Array]:
@@ -76,10 +58,3 @@ def _starts(groups: tuple[tuple[int, ...], ...], rng: np.random.Generator) -> li
 def _signed_permutations(size: int) -> list[Array]:
     signs = itertools.product((1.0, -1.0), repeat=size)
     return [np.diag(sign)[list(order)] for sign in signs for order in itertools.permutations(range(size))]
-
-
-def _same(a: SpectralAlignment, b: SpectralAlignment, first: Chart, most: int) -> bool:
-    """Whether two alignments send the samples to nearly the same places, by ``most`` leading eigenfunctions."""
-    size = min(a.size, b.size, most)
-    x, y = (first.functions[:, :size] @ alignment.rotation[:size, :size] for alignment in (a, b))
-    return float(np.sum(x * y) / np.sqrt(np.sum(x * x) * np.sum(y * y))) > _SAME

@@ -14,16 +14,21 @@ from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching import isometric
 from sametask.matching.isometric import Images
+from sametask.matching.support import Walls
 from sametask.numerics.neighbours import NeighbourGraph
 
 _FEWEST = 40
 """Samples in a half besides the anchors, below which it is not matched by itself."""
 _ITERATIONS = 4
+_ITERATIONS_FREE = 12
 _AROUND = 64
 _COUNT = {1: 4}
 """Halves matched on curves, where the widest gap decides and halves differ much; else one."""
 _OF_HALVES = {1: 0.11, 2: 0.33}
 _OF_HALVES_ABOVE = 0.55
+_COUNT_FREE = 3
+_OF_FREE_HALVES = 1.0
+"""Where nothing but the edges of the manifolds holds a match, halves are off together."""
 _OF_NOISY_HALVES = 1.2
 """The error of a whole match for each by which halves differ from it, in one and two dimensions and above, and where
 the local metric is noisy: measured on worlds whose truth is known, see docs/design.md."""
@@ -45,14 +50,15 @@ def deviation(
         return OF_RESIDUALS * images.deviation
     rng = np.random.default_rng(0)
     spreads = []
-    for _ in range(_COUNT.get(first.dimension, 1)):
+    free = not len(anchors)
+    for _ in range(_COUNT_FREE if free else _COUNT.get(first.dimension, 1)):
         rows = [_half(len(chart.rows), anchors[:, k], rng) for k, chart in enumerate((first, second))]
         moved = _moved(first, second, images, rows, anchors, weights)
         away = np.full(len(first.rows), np.nan)
         away[rows[0]] = np.linalg.norm(moved, axis=1) / np.sqrt(first.dimension)
         away[anchors[:, 0]] = np.nan  # held in both
         spreads.append(_spread(away, images.deviation, first.graph))
-    return _factor(first, second) * np.median(spreads, axis=0)
+    return (_OF_FREE_HALVES if free else _factor(first, second)) * np.median(spreads, axis=0)
 
 
 def _half(n: int, anchors: Array, rng: np.random.Generator) -> Array:
@@ -65,7 +71,7 @@ def _moved(
     first: Chart, second: Chart, images: Images, rows: list[Array], anchors: Array, weights: Array | None
 ) -> Array:
     """(p, d): steps from the places of the whole match to those of the half, in intrinsic units."""
-    (one, graph), (two, _) = (chart.part(kept) for chart, kept in zip((first, second), rows, strict=True))
+    (one, graph), (two, opposite) = (chart.part(kept) for chart, kept in zip((first, second), rows, strict=True))
     whole = second.manifold
     sample, offset = images.sample[rows[0]], images.offset[rows[0]]
     at = whole.evaluate(sample, offset)
@@ -80,7 +86,8 @@ def _moved(
         start,
         anchors=np.stack([np.arange(k)] * 2, axis=1),
         weights=weights,
-        iterations=_ITERATIONS,
+        pulls=None if k else Walls.between((one, graph), (two, opposite)),
+        iterations=_ITERATIONS if k else _ITERATIONS_FREE,
         draws=0,
     )
     moved = whole.project(two.lift(two.evaluate(half.sample, half.offset)))[0]

@@ -9,6 +9,7 @@ in offsets and rotations together; each iteration is one sparse linear solve.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from sametask.matching.least_squares import (
     STEP_TOLERANCE,
     Anchors,
     Edges,
+    Pulls,
     Unit,
     linearise,
     places_deviation,
@@ -137,6 +139,7 @@ def refine(
     *,
     anchors: Int[Array, "k 2"] | None = None,
     weights: Float[Array, " k"] | None = None,
+    pulls: Callable[[Array, Array, Array], Pulls] | None = None,
     stretch: tuple[float, float] | None = None,
     iterations: int = 30,
     tolerance: float = 1e-6,
@@ -151,6 +154,7 @@ def refine(
         start: a place on the second manifold for each sample of the first: the first guess.
         anchors: pairs of samples whose image is known.
         weights: of the anchors, from 1 (exact) down to 0.
+        pulls: what else moves places, told anew in each iteration from their samples, offsets and rotations.
         stretch: where lengths on the second manifold are told in unknown units: those of one on the first, by what else
             is known, and its relative standard deviation. None where units agree.
         iterations: at most, at first and after each of the few times that regions are placed anew.
@@ -176,7 +180,8 @@ def refine(
         root = np.sqrt(edges.weight * _certainty(edges, steps) * _trust(edges, between - turned))
         system = linearise(edges, root, transport, turned, generators, n)
         back = sp.bsr_array(system.T)
-        normal, pull = held.add(sp.bsr_array(back @ system), second, sample, offset, typical)
+        pulled = None if pulls is None else pulls(sample, offset, rotation)
+        normal, pull = held.add(sp.bsr_array(back @ system), second, sample, offset, typical, pulled)
         residual = (root[:, None] * (between - turned)).ravel()
         solve = solver(normal, edges, root, transport, turned, generators)
         solution = solve(pull - back @ residual, STEP_TOLERANCE)

@@ -30,6 +30,11 @@ _DAMPING_OF_CURVES = 1e-12
 the other sample they hold by few edges of little worth, and more damping in between keeps a tear of the first guess
 open."""
 
+_FREE_DAMPING = 1e-3
+_PULLED_DAMPING = 1e-8
+"""Relative to a typical edge, where no anchor holds the map: every isometry of the manifold costs nothing, and this
+keeps it where it started. Where something pulls at it, it must yield."""
+
 Solver = Callable[[Array, float], Array]
 
 
@@ -85,6 +90,36 @@ def _swept(steps: Array, generators: Array) -> Float[Array, "p d r"]:
 
 
 @dataclass(frozen=True)
+class Pulls:
+    """Where some places should move, each along one direction, for reasons that edges do not know.
+
+    Attributes:
+        rows: (p,) samples of the first network.
+        direction: (p, d) of unit length, in the frame at the image.
+        wanted: (p,) how far.
+        weight: (p,) of each, in units of a typical edge's.
+    """
+
+    rows: Int[Array, " p"]
+    direction: Float[Array, "p d"]
+    wanted: Float[Array, " p"]
+    weight: Float[Array, " p"]
+
+    @staticmethod
+    def along(rows: Int[Array, " p"], moves: Float[Array, "p d"], weight: Float[Array, " p"]) -> Pulls:
+        """That places move by so much, however they move aside."""
+        wanted = np.linalg.norm(moves, axis=1)
+        asked = wanted > 0
+        return Pulls(rows[asked], moves[asked] / wanted[asked, None], wanted[asked], weight[asked])
+
+    @staticmethod
+    def all(*pulls: Pulls) -> Pulls:
+        """Several together."""
+        parts = zip(*((each.rows, each.direction, each.wanted, each.weight) for each in pulls), strict=True)
+        return Pulls(*(np.concatenate(part) for part in parts))
+
+
+@dataclass(frozen=True)
 class Anchors:
     """Samples whose image is known.
 
@@ -97,9 +132,16 @@ class Anchors:
     stiffness: Array
 
     def add(
-        self, normal: sp.bsr_array, second: SampledManifold, sample: Array, offset: Array, typical: float
+        self,
+        normal: sp.bsr_array,
+        second: SampledManifold,
+        sample: Array,
+        offset: Array,
+        typical: float,
+        pulls: Pulls | None = None,
     ) -> tuple[sp.bsr_array, Array]:
-        """Add the anchors to the normal equations of the edges, in place; their part of the right-hand side too."""
+        """Add the anchors, and what else pulls, to the normal equations of the edges, in place; their part of the
+        right-hand side too."""
         n, d = offset.shape
         diagonal = normal.diagonal()
         if d > 1:
@@ -107,15 +149,17 @@ class Anchors:
         else:
             extra = _DAMPING_OF_CURVES * np.maximum(diagonal, _DAMPING * diagonal.mean()).reshape(n, d)
         if not len(self.pairs):
-            # without anchors every isometry of the manifold costs nothing: a little damping keeps the map where it
-            # started
-            extra += 1e-3 * typical
+            extra += (_FREE_DAMPING if pulls is None else _PULLED_DAMPING) * typical
         pull = np.zeros(extra.shape)
         stiffness = self.stiffness[:, None] * typical
         np.add.at(extra[:, :d], self.pairs[:, 0], stiffness)
         np.add.at(pull[:, :d], self.pairs[:, 0], stiffness * self._wanted(second, sample, offset))
         own, unknown = diagonal_blocks(normal), np.arange(extra.shape[1])
         normal.data[own[:, None], unknown, unknown] += extra
+        if pulls is not None:
+            firm = (pulls.weight * typical)[:, None] * pulls.direction
+            np.add.at(pull[:, :d], pulls.rows, firm * pulls.wanted[:, None])
+            np.add.at(normal.data[:, :d, :d], own[pulls.rows], firm[:, :, None] * pulls.direction[:, None, :])
         return normal, pull.ravel()
 
     def left_out(

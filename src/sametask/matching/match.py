@@ -12,15 +12,12 @@ from sametask import _check
 from sametask._check import InputError
 from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart
-from sametask.matching import halves, isometric, landmarks, spectral
+from sametask.matching import halves, isometric, landmarks
 from sametask.matching.anchored import Anchored, anchored
-from sametask.matching.candidates import Candidate, candidates
 from sametask.matching.isometric import Edges, Images
-from sametask.matching.spectral import SpectralAlignment
+from sametask.matching.symmetry import Symmetry
+from sametask.matching.unanchored import Candidate, unanchored
 from sametask.numerics.manifold import SampledManifold
-
-_REFINED = 3
-"""Unanchored candidates refined: those that look best after the functional maps have grown."""
 
 COMPARED = 6
 """Eigenvalues compared: beyond these noise and bandwidth tell more than the manifold."""
@@ -55,6 +52,8 @@ class Match:
         better_scale: the relative scale that seemingly noisy anchors agree with far better than with the one given, and
             its relative standard deviation by what is left of the match; None where there is no such.
         anchor_distances: of the anchors from one another, along edges between neighbours, on either manifold.
+        symmetry: without anchors, the isometries that equally good matches differ by, and the samples (rows of the
+            first chart) whose labels would decide between them; None where the match is unique.
     """
 
     first: Chart
@@ -71,6 +70,7 @@ class Match:
     relative_scale_deviation: float = 0.0
     better_scale: tuple[float, float] | None = None
     anchor_distances: Float[Array, "2 k k"] = dataclasses.field(default_factory=lambda: np.zeros((2, 0, 0)))
+    symmetry: Symmetry | None = None
 
     def __repr__(self) -> str:
         return (
@@ -135,28 +135,21 @@ def match(
         _check_noise(anchor_noise, first)
     # without anchors nothing holds a match at its size: the spectra alone tell it
     stretch = (1.0, unsure) if unsure and len(pairs) else None
-    better = None
+    better, group = None, None
     if len(pairs):
         held = anchored(first, second, pairs, noise=anchor_noise, stretch=stretch)
-        found = (Candidate(held.alignment, held.images, _score(held.alignment, held.images)),)
+        found = (Candidate(held.images),)
         kept, noise, kind, equally_good = held.kept, held.noise, "anchored", held.ambiguity
         among = held.distances
         if noise and anchor_noise is None and not unsure:
             better = _better_scale(first, second, held, pairs[kept])
     else:
-        groups = spectral.shared_blocks(first, second)
-        drafts = candidates(first, second, groups, np.random.default_rng(seed))
-        edges = _edges(first)
-        refined = []
-        for alignment in drafts[:_REFINED]:
-            images = isometric.refine(first.manifold, second.manifold, edges, spectral.places(first, second, alignment))
-            refined.append(Candidate(alignment, images, _score(alignment, images)))
-        refined.sort(key=lambda candidate: candidate.score)
-        found = tuple(refined)
-        kept, noise, kind, equally_good = np.ones(0, bool), 0.0, "unanchored", _equally_good(drafts)
+        left = unanchored(first, second, np.random.default_rng(seed))
+        found, group = left.candidates, left.symmetry
+        kept, noise, kind, equally_good = np.ones(0, bool), 0.0, "unanchored", left.equally_good
         among = np.zeros((2, 0, 0))
         best = found[0].images
-        best = dataclasses.replace(best, deviation=_unanchored_deviation(first, second, best, edges, unsure))
+        best = dataclasses.replace(best, deviation=_unanchored_deviation(first, second, best, _edges(first), unsure))
         found = (dataclasses.replace(found[0], images=best), *found[1:])
     images = found[0].images
     if stretch:
@@ -168,7 +161,21 @@ def match(
         better = (factor * better[0], better[1])
     right, wrong = pairs[kept], pairs[~kept]
     return Match(
-        first, second, images, backward, right, kind, found, equally_good, wrong, noise, factor, unsure, better, among
+        first,
+        second,
+        images,
+        backward,
+        right,
+        kind,
+        found,
+        equally_good,
+        wrong,
+        noise,
+        factor,
+        unsure,
+        better,
+        among,
+        group,
     )
 
 
@@ -266,14 +273,3 @@ def invert(images: Images, first: Chart, second: Chart) -> Images:
         deviation=images.deviation[near],
         anchor_influence=images.anchor_influence[near],
     )
-
-
-def _score(alignment: SpectralAlignment, images: Images) -> float:
-    """Lower is better: distance of the samples in the aligned eigenfunctions, and strain."""
-    return alignment.distance * (1 + float(np.median(images.strain)))
-
-
-def _equally_good(drafts: tuple[SpectralAlignment, ...]) -> int:
-    """Candidates within twice the best: an isometry of the manifold turns a right one into another right one."""
-    best = drafts[0].distance
-    return sum(draft.distance < 2 * best for draft in drafts)

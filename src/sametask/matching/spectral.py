@@ -27,6 +27,15 @@ _ANCHOR_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
+class Eigenfunctions:
+    """Eigenfunctions at some of a chart's samples."""
+
+    functions: Float[Array, "n e"]
+    stationary: Float[Array, " n"]
+    dimension: int
+
+
+@dataclass(frozen=True)
 class SpectralAlignment:
     """A functional map between two charts and the sample map it implies.
 
@@ -131,8 +140,8 @@ def procrustes(first: Chart, second: Chart, anchors: Array, begin: int, end: int
 
 
 def grow(
-    first: Chart,
-    second: Chart,
+    first: Chart | Eigenfunctions,
+    second: Chart | Eigenfunctions,
     start: Float[Array, "j j"],
     groups: tuple[tuple[int, ...], ...],
     *,
@@ -143,7 +152,7 @@ def grow(
     """Grow an alignment block by block (ZoomOut: Melzi et al. 2019), within orthogonal maps.
 
     Args:
-        first, second: the charts.
+        first, second: the charts, or some of their samples.
         start: orthogonal map between the leading eigenfunctions.
         groups: the blocks; the map grows by whole blocks, as half a block is no subspace the two charts share.
         anchors: pairs of samples held to agree.
@@ -172,7 +181,9 @@ def leading_size(groups: tuple[tuple[int, ...], ...], dimension: int) -> int:
     return next((end for end in ends if end > 2 * dimension), ends[-1])
 
 
-def _nearest_both_ways(first: Chart, second: Chart, rotation: Array) -> tuple[Array, Array, float]:
+def _nearest_both_ways(
+    first: Chart | Eigenfunctions, second: Chart | Eigenfunctions, rotation: Array
+) -> tuple[Array, Array, float]:
     """Nearest samples in the aligned eigenfunctions, both ways, and the mean distance."""
     size = len(rotation)
     a = first.functions[:, :size] @ rotation

@@ -93,12 +93,26 @@ def ambiguity(match: Match) -> list[Finding]:
     """Whether the transformation is one of several that the data cannot tell apart."""
     if match.ambiguity == 1:
         return []
+    what = f"{match.ambiguity} matches agree equally well with the data"
+    advice = f"give {match.first.dimension + 1} or more anchors in general position: inputs seen by both networks"
+    group = match.symmetry
+    if group is not None:
+        if not group.order:
+            what = "a continuum of matches agree equally well with the data"
+        what += f" (they differ by {group.name})"
+        rows = match.first.rows[group.anchors].tolist()
+        few = f"{len(rows)} anchor" + "s" * (len(rows) != 1)
+        where = f"row{'s' * (len(rows) != 1)} {', '.join(map(str, rows))} of the first network"
+        advice = (
+            f"{few}, best at {where}: inputs that the second network sees as well; or a quantity known on both sides "
+            "(observables) that differs between them"
+        )
     return [
         Finding(
             "ambiguous",
-            f"{match.ambiguity} matches agree equally well with the data: the manifold has symmetries that no "
-            "unlabelled sample can break; the transformation given is one of them",
-            f"give {match.first.dimension + 1} or more anchors in general position: inputs seen by both networks",
+            f"{what}: the manifold has symmetries that no unlabelled sample can break; the transformation given is one "
+            "of them",
+            advice,
             Severity.DECISIVE,
         )
     ]

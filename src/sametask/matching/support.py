@@ -1,0 +1,200 @@
+"""Where a sampled manifold ends: how far places lie beyond the samples around them.
+
+Isometric manifolds end at the same places. Where nothing else holds a match (flat manifolds slide and turn for
+nothing) their edges do: no sample of either network may lie beyond those of the other.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sametask._types import Array, Float, Int
+from sametask.matching.least_squares import Pulls
+from sametask.numerics.manifold import SampledManifold
+from sametask.numerics.neighbours import NeighbourGraph
+
+_ROUNDS = 40
+_DIRECTIONS = 64
+_SURELY = 0.5
+"""Of a depth that is told in some directions only, and so too large."""
+_INSIDE = 1e-3
+"""Places this near to the hull of the samples around, in units of its radius, are inside."""
+_WEIGHT = 0.01
+"""Of a wall against a typical edge: walls are known to a fraction of the spacing, edges far better. All of them
+together move the map as a whole."""
+_FIRM = 0.3
+"""Beyond so many spacings a sample pulls no more firmly: at corners samples lie farthest beyond, and tell least."""
+
+
+def beyond(
+    manifold: SampledManifold,
+    graph: NeighbourGraph,
+    sample: Int[Array, " p"],
+    offset: Float[Array, "p d"],
+    *,
+    own: bool = True,
+) -> Float[Array, "p d"]:
+    """How far places lie beyond the convex hull of the samples around: the steps to them from its nearest points, in
+    the frame at ``sample``; zero inside.
+
+    Args:
+        manifold, graph: whose samples, and who is around whom.
+        sample, offset: the places.
+        own: whether ``sample`` itself counts among the samples around.
+    """
+    result = np.zeros(offset.shape)
+    reach = np.sqrt(np.where(graph.present, graph.squared, 0).max(axis=1))
+    for rows, steps in _around(manifold, graph, sample, own=own):
+        result[rows] = -_nearest_to_origin(steps - offset[rows, None], _INSIDE * reach[sample[rows]])
+    return result
+
+
+def _around(
+    manifold: SampledManifold, graph: NeighbourGraph, sample: Array, *, own: bool
+) -> Iterator[tuple[Array, Array]]:
+    """Some of ``sample`` at a time: which, and the steps to those around each; and to itself, if it is its ``own``."""
+    block = max(1, (1 << 21) // (graph.index.shape[1] * manifold.activations.shape[1]))
+    for start in range(0, len(sample), block):
+        rows = np.arange(start, min(start + block, len(sample)))
+        at = sample[rows]
+        near = graph.index[at]
+        change = manifold.activations[near] - manifold.activations[at][:, None]
+        everyone = np.repeat(at, near.shape[1])
+        steps = manifold.normal(everyone, manifold.step(everyone, change.reshape(len(everyone), -1)))[0]
+        steps = steps.reshape(*near.shape, -1)
+        filling = np.zeros((len(at), 1, steps.shape[2])) if own else steps[:, :1]
+        steps = np.where(graph.present[at][:, :, None], steps, filling)
+        yield rows, np.concatenate([steps, filling], axis=1)
+
+
+def _nearest_to_origin(points: Float[Array, "p k d"], tolerance: Float[Array, " p"]) -> Float[Array, "p d"]:
+    """The points of convex hulls that are nearest to the origin; exactly 0 where that is within ``tolerance``.
+
+    The simplex of vertices nearest to the origin takes in the vertex farthest against its nearest point, until there is
+    none (Gilbert, Johnson & Keerthi 1988).
+    """
+    p, _, d = points.shape
+    own = np.arange(p)
+    at = points[own, np.square(points).sum(axis=2).argmin(axis=1)]
+    simplex = np.repeat(at[:, None], d + 1, axis=1)
+    for _ in range(_ROUNDS):
+        along = np.einsum("pkd,pd->pk", points[own], at[own])
+        squared = np.square(at[own]).sum(axis=1)
+        best = along.argmin(axis=1)
+        left = (squared > tolerance[own] ** 2) & (squared - along[np.arange(len(own)), best] > 1e-3 * squared)
+        if not left.any():
+            break
+        own, best = own[left], best[left]
+        simplex[own, -1] = points[own, best]
+        at[own], simplex[own] = _nearest_of_simplex(simplex[own])
+    at[np.linalg.norm(at, axis=1) <= tolerance] = 0
+    return at
+
+
+def _nearest_of_simplex(corners: Float[Array, "p v d"]) -> tuple[Float[Array, "p d"], Float[Array, "p v d"]]:
+    """The points of simplices nearest to the origin, and the corners of the faces that they lie on, some of these
+    repeated; the last is free to be replaced, unless the origin is inside."""
+    p, v, d = corners.shape
+    nearest, face = np.full((p, d), np.inf), corners.copy()
+    shortest = np.full(p, np.inf)
+    for size in range(1, v + 1):
+        for chosen in itertools.combinations(range(v), size):
+            base = corners[:, chosen[0]]
+            sides = corners[:, chosen[1:]] - base[:, None]
+            gram = np.matmul(sides, np.swapaxes(sides, 1, 2))
+            gram += (1e-12 * np.trace(gram, axis1=1, axis2=2)[:, None, None] + np.finfo(float).tiny) * np.eye(size - 1)
+            share = -np.linalg.solve(gram, np.einsum("psd,pd->ps", sides, base)[:, :, None])[:, :, 0]
+            found = base + np.einsum("ps,psd->pd", share, sides)
+            length = np.where((share >= 0).all(axis=1) & (share.sum(axis=1) <= 1), np.square(found).sum(axis=1), np.inf)
+            nearer = length < shortest
+            shortest[nearer], nearest[nearer] = length[nearer], found[nearer]
+            kept = [*chosen, *[chosen[0]] * (v - size)]
+            face[nearer] = corners[nearer][:, kept]
+    return nearest, face
+
+
+@dataclass(frozen=True)
+class Supported:
+    """A manifold and where it ends.
+
+    Attributes:
+        manifold, graph: its samples, and who is around whom.
+        depth: (n,) about how deep each sample lies within the hull of those around; 0 at the edge.
+    """
+
+    manifold: SampledManifold
+    graph: NeighbourGraph
+    depth: Float[Array, " n"]
+
+    @staticmethod
+    def of(manifold: SampledManifold, graph: NeighbourGraph) -> Supported:
+        """The manifold with its edge found."""
+        directions = np.random.default_rng(0).normal(size=(manifold.dimension, _DIRECTIONS))
+        directions /= np.linalg.norm(directions, axis=0)
+        depth = np.empty(graph.size)
+        for rows, steps in _around(manifold, graph, np.arange(graph.size), own=False):
+            depth[rows] = np.maximum((steps @ directions).max(axis=1).min(axis=1), 0)
+        return Supported(manifold, graph, depth)
+
+    @cached_property
+    def edge(self) -> Int[Array, " q"]:
+        """Samples beyond the hull of those around."""
+        rows = np.flatnonzero(self.depth < self.graph.spacing())
+        outside = beyond(self.manifold, self.graph, rows, np.zeros((len(rows), self.manifold.dimension)), own=False)
+        return rows[(outside != 0).any(axis=1)]
+
+    def beyond(self, sample: Int[Array, " p"], offset: Float[Array, "p d"]) -> Float[Array, "p d"]:
+        """As :func:`beyond`; places that samples surely surround are not asked about."""
+        asked = np.flatnonzero(~(np.linalg.norm(offset, axis=1) < _SURELY * self.depth[sample]))
+        result = np.zeros(offset.shape)
+        result[asked] = beyond(self.manifold, self.graph, sample[asked], offset[asked])
+        return result
+
+
+@dataclass(frozen=True)
+class Walls:
+    """What keeps samples of either network from lying beyond those of the other.
+
+    Attributes:
+        first, second: the two.
+    """
+
+    first: Supported
+    second: Supported
+
+    @staticmethod
+    def between(first: tuple[SampledManifold, NeighbourGraph], second: tuple[SampledManifold, NeighbourGraph]) -> Walls:
+        """Those of two manifolds, each with its graph."""
+        return Walls(Supported.of(*first), Supported.of(*second))
+
+    def __call__(self, sample: Array, offset: Array, rotation: Array) -> Pulls:
+        """Pulls on places; see :func:`isometric.refine`."""
+        there = self.second.beyond(sample, offset)
+        near, here = self.seen(self.second.edge, sample, offset, rotation)
+        back = np.einsum("pde,pe->pd", rotation[near], self.first.beyond(near, here))
+        rows = np.concatenate([np.arange(len(sample)), near])
+        moves = np.concatenate([-there, back])
+        length = np.linalg.norm(moves, axis=1) / (_FIRM * self.second.graph.spacing())
+        return Pulls.along(rows, moves, _WEIGHT / np.maximum(1, length))
+
+    def seen(
+        self, rows: Int[Array, " q"], sample: Array, offset: Array, rotation: Array
+    ) -> tuple[Int[Array, " q"], Float[Array, "q d"]]:
+        """Places, on the first manifold, of some samples of the second."""
+        two = self.second.manifold
+        images = SampledManifold(two.evaluate(sample, offset), two.metric.take(sample))
+        near = images.nearest(two.activations[rows])
+        step = two.displacement(sample[near], rows)[0] - offset[near]
+        return near, np.einsum("ped,pe->pd", rotation[near], step)
+
+    def overshoot(self, sample: Array, offset: Array, rotation: Array) -> float:
+        """How far samples of either lie beyond those of the other: root mean square, in units of the spacing."""
+        there = self.second.beyond(sample, offset)
+        back = self.first.beyond(*self.seen(np.arange(self.second.graph.size), sample, offset, rotation))
+        squared = 0.5 * (np.square(there).sum(axis=1).mean() + np.square(back).sum(axis=1).mean())
+        return float(np.sqrt(squared) / max(self.first.graph.spacing(), self.second.graph.spacing()))

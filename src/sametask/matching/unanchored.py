@@ -1,0 +1,246 @@
+"""A match from geometry alone: the candidates that it leaves, and which of them are equally good."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from sametask._types import Array
+from sametask.charts.chart import Chart, chart
+from sametask.matching import isometric, landmarks, spectral, symmetry
+from sametask.matching.candidates import spectral_starts
+from sametask.matching.isometric import Edges, Images
+from sametask.matching.outlines import CoarseMap, Outline, coarse_maps
+from sametask.matching.support import Supported, Walls
+from sametask.matching.symmetry import Symmetry
+
+_SEARCHED = 2000
+"""Samples of each network that the search takes; all take part in the refinement."""
+_SCREENED = 1.5
+"""Coarse maps this many times more distorted than the best are not settled: wrong ones measured 1.9 times and more on a
+rectangle, slid ones 1.5 on an interval."""
+_MOST = 16
+_TRIED = 8
+_ITERATIONS = 30
+"""Iterations of the refinement, on trial and to the end."""
+_TOLERANCE_TRIED = 1e-2
+_TOLERANCE = 1e-4
+"""Of places, in units of the spacing, which edges of the manifolds tell to a tenth."""
+_LANDMARKS = 24
+_HALVES = 3
+_OF_CONTINUUM = 4
+"""Candidates of a continuum that are refined to the end."""
+_AS_GOOD = 2.0
+_AS_STRAINED = 3.0
+_OF_NO_ACCOUNT = 1e-3
+_AS_TORN = 0.1
+_AS_USUAL = 1.5
+"""Candidates are as good as the best to within these factors of overshoot (or of what halves of one network show) and
+of median strain, and tear hardly more."""
+_NEXT = 4.0
+"""Equally good candidates nearer to each other than so many spacings of the outline, and yet not the same, are two of a
+continuum."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way in which two charts could belong together.
+
+    Attributes:
+        images: refined places of the first's samples.
+        overshoot: how far samples of either lie beyond those of the other, in units of the spacing; 0 where anchors
+            decided and it was not asked.
+    """
+
+    images: Images
+    overshoot: float = 0.0
+
+    @property
+    def torn(self) -> float:
+        """Root mean square strain, where tearing an edge apart counts as much as tearing it far apart."""
+        return float(np.sqrt(np.mean(np.square(np.minimum(self.images.strain, 1)))))
+
+    @property
+    def score(self) -> float:
+        """Lower is better: what places are off by, in units of the spacing; edges are some two spacings long."""
+        return float(np.hypot(self.overshoot, 2 * self.torn))
+
+
+@dataclass(frozen=True)
+class Unanchored:
+    """What geometry alone leaves.
+
+    Attributes:
+        candidates: best first, the equally good ones before all others; those are refined to the end.
+        equally_good: how many are, of those that were tried.
+        symmetry: what they differ by; None where only one is left.
+    """
+
+    candidates: tuple[Candidate, ...]
+    equally_good: int
+    symmetry: Symmetry | None
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two charts, and what a match between them is held by."""
+
+    first: Chart
+    second: Chart
+    edges: Edges
+    walls: Walls
+
+    @staticmethod
+    def of(first: Chart, second: Chart) -> _Pair:
+        walls = Walls.between((first.manifold, first.graph), (second.manifold, second.graph))
+        return _Pair(first, second, _edges(first), walls)
+
+    def refined(self, start: tuple[Array, Array], *, trial: bool) -> Candidate:
+        """The candidate that a first guess settles to; on trial not to the end."""
+        images = isometric.refine(
+            self.first.manifold,
+            self.second.manifold,
+            self.edges,
+            start,
+            pulls=self.walls,
+            iterations=_TRIED if trial else _ITERATIONS,
+            tolerance=_TOLERANCE_TRIED if trial else _TOLERANCE,
+            repairs=1 if trial else 2,
+            draws=0 if trial else 8,
+        )
+        return Candidate(images, self.walls.overshoot(images.sample, images.offset, images.differential))
+
+
+def unanchored(first: Chart, second: Chart, rng: np.random.Generator) -> Unanchored:
+    """Match two charts of one dimension by geometry alone.
+
+    Coarse maps that nearly keep distances among well-spread points are settled by a short refinement, in which nothing
+    may lie beyond the samples of the other network. What is as good as the best, and not the same, is refined to the
+    end.
+
+    Args:
+        first, second: the charts.
+        rng: of the samples searched, and of rotations drawn where blocks of eigenvalues leave a continuum.
+    """
+    (small, kept_rows), (other, _) = (_part(each, rng) for each in (first, second))
+    pair = _Pair.of(small, other)
+    one, two = (Outline.of(_edges(each), len(each.rows), each.dimension) for each in (small, other))
+    maps = coarse_maps(one.among, two.among, first.dimension, spectral_starts(small, other, one, two, rng))
+    settled: list[Candidate] = []
+    for coarse in _screened(maps):
+        start = landmarks.places(other, *_landmark_distances(one, two, coarse))
+        each = pair.refined(start, trial=True)
+        same = [k for k, known in enumerate(settled) if _apart(each, known, one, two) < two.spacing]
+        if not same or each.score < min(settled[k].score for k in same):
+            settled = [known for k, known in enumerate(settled) if k not in same] + [each]
+    usual = _usual_overshoot(small, rng)
+    settled.sort(key=lambda each: each.score)
+    good = [each for each in settled if _as_good(each, settled[0], usual)]
+    rest = [each for each in settled if not _as_good(each, settled[0], usual)]
+    signs = symmetry.orientation(pair.edges, len(small.rows)), symmetry.orientation(_edges(other), len(other.rows))
+    hands = [symmetry.handedness(each.images, *signs) for each in good]
+    continuous = _continuous(good, hands, one, two)
+    kept = good[:_OF_CONTINUUM] if continuous else good
+    whole = pair
+    if small is not first or other is not second:
+        whole, rest = _Pair.of(first, second), []
+    refined = [whole.refined(_carried(each.images, pair, whole), trial=False) for each in kept]
+    refined.sort(key=lambda each: each.score)
+    group = None
+    if len(good) > 1:
+        group = _symmetry(good, hands, pair, one, two, continuous=continuous)
+        group = dataclasses.replace(group, anchors=kept_rows[group.anchors])
+    return Unanchored((*refined, *rest), len(good), group)
+
+
+def _edges(of: Chart) -> Edges:
+    return isometric.graph_edges(of.manifold, of.graph, isometric.edge_count(of.dimension))
+
+
+def _part(whole: Chart, rng: np.random.Generator) -> tuple[Chart, Array]:
+    """The chart of as many samples as are searched, and which they are."""
+    if len(whole.rows) <= _SEARCHED:
+        return whole, np.arange(len(whole.rows))
+    rows = np.sort(rng.choice(len(whole.rows), _SEARCHED, replace=False))
+    part = chart(whole.measured.take(rows), whole.options)
+    return part, rows[part.rows]
+
+
+def _screened(maps: tuple[CoarseMap, ...]) -> tuple[CoarseMap, ...]:
+    return tuple(each for each in maps if each.distortion <= _SCREENED * maps[0].distortion)[:_MOST]
+
+
+def _landmark_distances(one: Outline, two: Outline, coarse: CoarseMap) -> tuple[Array, Array]:
+    """Distances of the samples of either network from points of the first and from where these are sent."""
+    k = min(_LANDMARKS, len(one.rows))
+    return one.distances[:, :k], two.distances[:, coarse.there[:k]]
+
+
+def _apart(a: Candidate, b: Candidate, one: Outline, two: Outline) -> float:
+    """How far two candidates send points of the outline to different places, on average."""
+    p, q = (two.distances[each.images.sample[one.rows]] for each in (a, b))
+    return float(np.abs(p - q).max(axis=1).mean())
+
+
+def _usual_overshoot(of: Chart, rng: np.random.Generator) -> float:
+    """How far halves of a network lie beyond each other where they are placed on one another rightly."""
+    n = len(of.rows)
+    found = []
+    for _ in range(_HALVES):
+        order = rng.permutation(n)
+        one, two = (Supported.of(*of.part(np.sort(each))) for each in (order[: n // 2], order[n // 2 :]))
+        there = two.manifold.project(one.manifold.lift(one.manifold.activations))[0]
+        sample, offset, _ = two.manifold.locate(there)
+        turn = np.broadcast_to(np.eye(of.dimension), (len(sample), of.dimension, of.dimension))
+        found.append(Walls(one, two).overshoot(sample, offset, turn))
+    return max(found)
+
+
+def _as_good(each: Candidate, best: Candidate, usual: float) -> bool:
+    strain, least = (float(np.median(of.images.strain)) for of in (each, best))
+    return (
+        each.overshoot <= max(_AS_GOOD * best.overshoot, _AS_USUAL * usual)
+        and strain <= _AS_STRAINED * max(least, _OF_NO_ACCOUNT)
+        and each.torn <= best.torn + _AS_TORN
+    )
+
+
+def _continuous(good: list[Candidate], hands: list[int], one: Outline, two: Outline) -> bool:
+    """Whether some of equally good candidates of one handedness lie close together (mirror images of strips do)."""
+    near = _NEXT * two.spacing
+    pairs = itertools.combinations(zip(good, hands, strict=True), 2)
+    return any(hand == other and _apart(a, b, one, two) < near for (a, hand), (b, other) in pairs)
+
+
+def _symmetry(
+    good: list[Candidate], hands: list[int], pair: _Pair, one: Outline, two: Outline, *, continuous: bool
+) -> Symmetry:
+    """What equally good candidates differ by."""
+    first, second = pair.first, pair.second
+    places = np.stack([two.distances[each.images.sample[one.rows]] for each in good])  # (c, l1, l2)
+    back = places[0].argmin(axis=0)
+    orders = [symmetry.order(there.argmin(axis=1)[back], two.among, 2 * two.spacing) for there in places]
+    block = len(spectral.shared_blocks(first, second)[0])
+    title = symmetry.name(hands, orders, first.dimension, block, continuous=continuous)
+    deciding = symmetry.deciding(places, two.spacing, first.dimension + 1)
+    if continuous:
+        # of a continuum only some are known: one anchor holds a point, and the manifold turns about it
+        others = [k for k in range(len(one.rows)) if k not in deciding]
+        deciding = np.array([*deciding, *others][: max(block, len(deciding), 2)])
+    return Symmetry(title, 0 if continuous else len(good), one.rows[deciding])
+
+
+def _carried(images: Images, part: _Pair, whole: _Pair) -> tuple[Array, Array]:
+    """Places for all samples by those of some."""
+    if part is whole:
+        return images.sample, images.offset
+    one, two = part.first.manifold, part.second.manifold
+    near, step, _ = one.locate(one.project(whole.first.manifold.lift(whole.first.manifold.activations))[0])
+    offset = images.offset[near] + np.einsum("pde,pe->pd", images.differential[near], step)
+    sample, offset, _ = two.reanchor(images.sample[near], offset)
+    at = two.lift(two.evaluate(sample, offset))
+    sample, offset, _ = whole.second.manifold.locate(whole.second.manifold.project(at)[0])
+    return sample, offset

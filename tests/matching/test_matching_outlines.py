@@ -1,0 +1,63 @@
+"""Maps of outlines by distances alone, against permutations that are known."""
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from matches import charted
+from sametask.matching import isometric
+from sametask.matching.outlines import Outline, coarse_maps
+
+
+def shuffled(points: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distances among points, among the same in another order, and the order."""
+    order = np.random.default_rng(seed).permutation(len(points))
+    return cdist(points, points), cdist(points[order], points[order]), np.argsort(order)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_points_without_symmetry_are_found_again(d):
+    points = np.random.default_rng(d).uniform(0, 1, (40, d)) ** 2
+    one, two, place = shuffled(points, d + 10)
+    maps = coarse_maps(one, two, d)
+    assert maps[0].distortion < 1e-6
+    assert (maps[0].there == place).all()
+    assert (maps[0].back == np.argsort(place)).all()
+    assert all(each.distortion > 0.01 for each in maps[1:])
+
+
+@pytest.mark.parametrize(("sides", "isometries"), [((9, 6), 4), ((7, 7), 8)])
+def test_grids_have_their_symmetries(sides, isometries):
+    grid = np.stack(np.meshgrid(*(np.arange(side) for side in sides), indexing="ij"), -1).reshape(-1, 2).astype(float)
+    one, two, _ = shuffled(grid, 4)
+    maps = coarse_maps(one, two, 2)
+    assert [each.distortion < 1e-6 for each in maps].count(True) == isometries
+    assert all(np.unique(each.there).size == len(grid) for each in maps[:isometries])
+
+
+def test_starts_are_tried_besides():
+    points = np.random.default_rng(5).uniform(0, 1, (30, 2))
+    one, two, place = shuffled(points, 6)
+    maps = coarse_maps(one, two, 2, (place,))
+    assert (maps[0].there == place).all()
+
+
+def test_an_outline_is_spread_evenly_and_begins_at_the_rim():
+    both, first, _ = charted("rectangle", 600, 7)
+    edges = isometric.graph_edges(first.manifold, first.graph, 12)
+    outline = Outline.of(edges, len(first.rows), 2)
+    x = both.first.inputs[first.rows]
+    assert outline.distances.shape == (len(first.rows), len(outline.rows))
+    assert np.allclose(outline.among, outline.among.T)
+    assert np.minimum(x[outline.rows[0]], [1.6, 1] - x[outline.rows[0]]).min() < 0.05
+    among = outline.among + np.diag(np.full(len(outline.rows), np.inf))
+    assert among.min() > 0.5 * outline.spacing
+    straight = cdist(x, x[outline.rows])
+    assert (outline.distances >= 0.99 * straight).all()
+    assert np.median(outline.distances / np.maximum(straight, 1e-9)) < 1.1
+
+
+def test_few_samples_are_their_own_outline():
+    first = charted("interval", 40, 8)[1]
+    edges = isometric.graph_edges(first.manifold, first.graph, 8)
+    assert len(Outline.of(edges, len(first.rows), 1).rows) == len(first.rows)
