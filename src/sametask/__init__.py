@@ -7,6 +7,8 @@ from sametask.charts import DiffusionChart as DiffusionChart
 from sametask.charts import chart as chart
 from sametask.compare import compare as compare
 from sametask.matching import Match as Match
+from sametask.matching import SameOrder as SameOrder
+from sametask.matching import SameSet as SameSet
 from sametask.matching import match as match
 from sametask.networks import Network as Network
 from sametask.networks import from_callable as from_callable

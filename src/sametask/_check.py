@@ -100,6 +100,19 @@ def row_pairs(argument: str, value: Any, sizes: tuple[int, int]) -> Array:
     return pairs.astype(np.int64)
 
 
+def rows(argument: str, value: Any, *, least: int = 1) -> Array:
+    """``value`` as (k,) different row numbers, ``least`` of them or more."""
+    expected = f"at least {least} different row numbers" if least > 1 else "row numbers, integers in a list or an array"
+    result = as_array(argument, value, expected)
+    if result.ndim != 1 or len(result) < least or result.dtype.kind not in "iu":
+        raise InputError(f"{argument}: {result.dtype} of shape {result.shape}; give {expected}")
+    if result.min() < 0:
+        raise InputError(f"{argument}: row {result.min()}; rows count from 0")
+    if len(np.unique(result)) != len(result):
+        raise InputError(f"{argument}: a row appears twice; give each once")
+    return result.astype(np.int64)
+
+
 def same_length(first: str, a: Sequence[Any] | Array, second: str, b: Sequence[Any] | Array) -> None:
     """Refuse two arguments whose first axes differ."""
     if len(a) != len(b):

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -19,12 +19,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from sametask import _files
+from sametask import _check, _files
 from sametask._check import InputError
 from sametask._types import Array
 from sametask.charts import DiffusionChart
 from sametask.compare import compare
 from sametask.experiments import demo
+from sametask.matching import SameOrder, SameSet
 from sametask.networks import Network, from_onnx, load_network
 from sametask.probes import Burst, CentralDifference, Jacobian, Neighbourhood, Neighbours, Probe, probe
 from sametask.transformation import Transformation
@@ -127,11 +128,13 @@ def _compare(options: argparse.Namespace) -> int:
     first = _probe_of(options.first, options.inputs, options.layers_a, options, "A", "--inputs")
     second = _probe_of(options.second, second_inputs, options.layers_b, options, "B", "--inputs-b or --inputs")
     method = DiffusionChart(eigenpairs=options.eigenpairs, neighbours=options.neighbours)
-    with _naming_options("anchors", "anchor_noise", "relative_scale", "seed"):
+    with _naming_options("anchors", "anchor_noise", "relative_scale", "observables", "seed"):
         verdict = compare(
             first,
             second,
             anchors=_anchors(options.anchors),
+            observables=[tuple(_load("--observables", path) for path in pair) for pair in options.observables] or None,
+            sampled_alike=options.sampled_alike,
             anchor_noise=options.anchor_noise,
             relative_scale=_relative_scale(options.relative_scale),
             seed=options.seed,
@@ -283,7 +286,33 @@ def _neurons(value: str | None) -> Any:
 def _anchors(value: str) -> Any:
     if value == "ids":
         return "ids"
+    if value.endswith(".json"):
+        return _known(Path(value))
     return None if value == "none" else _load("--anchors", Path(value))
+
+
+def _known(path: Path) -> list[Any]:
+    """Pairs, sets and orders from a JSON file."""
+    expected = 'give {"pairs": [[row, row], …], "sets": [[rows, rows], …], "orders": [[rows, rows], …]}, or some of it'
+    if not path.is_file():
+        raise InputError(f"--anchors: no such file {path}; {expected}")
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise InputError(f"--anchors: {path} is no JSON; {expected}") from None
+    makers: dict[str, Callable[..., Any]] = {"pairs": lambda *pair: pair, "sets": SameSet, "orders": SameOrder}
+    if not isinstance(told, dict) or not set(told) <= set(makers):
+        raise InputError(f"--anchors: {path} holds {_check.shown(told)}; {expected}")
+    found = []
+    for kind, given in told.items():
+        for k, both in enumerate(given if isinstance(given, list) else [given]):
+            if not isinstance(both, list) or len(both) != 2:
+                raise InputError(f"--anchors: {_check.shown(both)} among {kind} in {path}; {expected}")
+            try:
+                found.append(makers[kind](*both))
+            except InputError as error:
+                raise InputError(f"--anchors: {kind}[{k}] in {path}: {error}") from None
+    return found
 
 
 def _load(argument: str, path: Path) -> Array:
@@ -326,8 +355,22 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument(
         "--anchors",
         default="ids",
-        metavar="ids|none|PAIRS.npy",
-        help="which samples saw the same input: equal ids (equal inputs have equal ids), none, or (k, 2) pairs of rows",
+        metavar="ids|none|PAIRS.npy|KNOWN.json",
+        help="which samples saw the same input: equal ids (equal inputs have equal ids), none, or (k, 2) pairs of "
+        'rows; or {"pairs": [[row, row], …], "sets": [[rows, rows], …], "orders": [[rows, rows], …]} in JSON: rows '
+        "that belong to one set, and rows in ascending order of one quantity",
+    )
+    two.add_argument(
+        "--observables",
+        type=Path,
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("A.npy", "B.npy"),
+        help="a number or label for every sample of A, and of B, that tells which samples could correspond; repeatable",
+    )
+    two.add_argument(
+        "--sampled-alike", action="store_true", help="both were sampled from one distribution: densities must agree"
     )
     two.add_argument(
         "--anchor-noise", type=float, metavar="S", help="how far apart inputs were that are taken for the same"

@@ -10,6 +10,7 @@ from sametask import _check, report
 from sametask._check import InputError
 from sametask._types import Array
 from sametask.charts import DiffusionChart
+from sametask.matching.known import known_of
 from sametask.probes import Probe, local_rank
 from sametask.verdict import diagnosis, judging
 from sametask.verdict.folds import find_folds
@@ -23,6 +24,8 @@ def compare(
     anchors: Any = "ids",
     anchor_noise: float | None = None,
     relative_scale: float | None = 1.0,
+    observables: Any = None,
+    sampled_alike: bool = False,
     seed: int = 0,
     method: DiffusionChart | None = None,
 ) -> Verdict:
@@ -34,11 +37,19 @@ def compare(
     Args:
         first, second: the two networks, each seen at samples of the same manifold of inputs.
         anchors: which samples saw the same input: ``"ids"`` for rows whose ids agree, an (k, 2) array of pairs of
-            rows, or None (or an empty list) when nobody knows.
+            rows, or None (or an empty list) when nobody knows. A list of pairs may also hold ``st.SameSet(rows_first,
+            rows_second)`` (these and those belong to one set) and ``st.SameOrder(rows_first, rows_second)`` (rows in
+            ascending order of one and the same quantity).
         anchor_noise: how far apart, per direction and in intrinsic units, inputs were that are taken for the same; None
             tells it from how well anchors agree.
         relative_scale: lengths in the second network's neighbourhoods for each in the first's, where they were told in
             different units; None where nobody knows: then any factor is allowed for.
+        observables: what is known on both sides without pairs of rows, to choose between matches that geometry cannot
+            tell apart: ``(a, b)`` with a value, or a row of values, for every sample of the first and of the second
+            probe, or a list of such pairs. Floats are numbers in the same unit on both sides, strings and booleans
+            labels; whole numbers are labels where there are at most 32 different ones. NaN, None and ``""`` say that
+            it is not known.
+        sampled_alike: whether inputs were drawn from the same distribution, so that densities of samples must agree.
         seed: of the resampling behind noise floors and nulls.
         method: how to chart.
 
@@ -47,7 +58,8 @@ def compare(
 
     Raises:
         InputError: probes are not probes; ids are missing or do not overlap; anchors are not pairs of rows, name rows
-            that do not exist or a sample twice; noise is negative or scale not positive.
+            that do not exist or a sample twice; noise is negative or scale not positive; observables have no value for
+            each sample, or are not of one kind.
 
     Examples:
         >>> import numpy as np, sametask as st
@@ -62,6 +74,7 @@ def compare(
         if not isinstance(probe, Probe):
             raise InputError(f"{argument}: {type(probe).__name__}; give an st.Probe, from st.probe or Probe.from_…")
     method = DiffusionChart() if method is None else method
+    anchors, known = known_of((len(first), len(second)), anchors, observables, sampled_alike)
     pairs = _pairs(first, second, anchors)
     if anchor_noise is not None:
         anchor_noise = _check.not_negative("anchor_noise", anchor_noise)
@@ -76,7 +89,7 @@ def compare(
         *diagnosis.of_probe(first, ranks[0], folds[0], "first"),
         *diagnosis.of_probe(second, ranks[1], folds[1], "second"),
     ]
-    case = judging.Case(used, pairs, ranks, folds, method, rng, anchor_noise, relative_scale)
+    case = judging.Case(used, pairs, ranks, folds, method, rng, anchor_noise, relative_scale, known)
     if min(len(first), len(second)) < judging.FEWEST:
         judgement = judging.too_few(case)
     elif len(pairs) >= judging.PAIRED:

@@ -15,6 +15,8 @@ from sametask.charts.chart import Chart
 from sametask.matching import halves, isometric, landmarks
 from sametask.matching.anchored import Anchored, anchored
 from sametask.matching.isometric import Edges, Images
+from sametask.matching.known import known_of
+from sametask.matching.observables import Agreement, Observables
 from sametask.matching.symmetry import Symmetry
 from sametask.matching.unanchored import Candidate, unanchored
 from sametask.numerics.manifold import SampledManifold
@@ -54,6 +56,7 @@ class Match:
         anchor_distances: of the anchors from one another, along edges between neighbours, on either manifold.
         symmetry: without anchors, the isometries that equally good matches differ by, and the samples (rows of the
             first chart) whose labels would decide between them; None where the match is unique.
+        agreement: how well observables agree under the match; None where none were given.
     """
 
     first: Chart
@@ -71,6 +74,7 @@ class Match:
     better_scale: tuple[float, float] | None = None
     anchor_distances: Float[Array, "2 k k"] = dataclasses.field(default_factory=lambda: np.zeros((2, 0, 0)))
     symmetry: Symmetry | None = None
+    agreement: Agreement | None = None
 
     def __repr__(self) -> str:
         return (
@@ -96,6 +100,8 @@ def match(
     anchors: Any = None,
     anchor_noise: float | None = None,
     relative_scale: float | None = 1.0,
+    observables: Any = None,
+    sampled_alike: bool = False,
     seed: int = 0,
 ) -> Match:
     """Match two charts isometrically.
@@ -104,11 +110,14 @@ def match(
         first, second: charts of equal dimension.
         anchors: (k, 2) rows of the two *probes* that are known to belong together, or None (or an empty list) to match
             from geometry alone. Samples that the charts left out are no anchors. Of d + 3 anchors or more those that
-            contradict the rest are left out.
+            contradict the rest are left out. A list may hold :class:`SameSet` and :class:`SameOrder` as well.
         anchor_noise: standard deviation of the anchors, per direction, in intrinsic units: how far apart the inputs
             were that are taken for the same. None tells it from how well they agree with the match.
         relative_scale: lengths in the second network's neighbourhoods for each in the first's, where they were told in
             different units; None where nobody knows. Then it is told by the spectra, and more exactly by the anchors.
+        observables: quantities known on both sides, as for :func:`sametask.compare`; they and the sets and orders
+            among the anchors choose between matches that geometry cannot tell apart.
+        sampled_alike: whether both were sampled alike, so that densities must agree.
         seed: of the candidates drawn where eigenvalue blocks leave a continuum of them.
 
     Returns:
@@ -116,7 +125,8 @@ def match(
 
     Raises:
         InputError: dimensions differ, anchors are not pairs of rows or name rows that do not exist or a sample twice,
-            noise is negative or more than the manifold is across, or scale is not positive.
+            noise is negative or more than the manifold is across, scale is not positive, or observables have no value
+            for each sample or are not of one kind.
     """
     for argument, given in (("first", first), ("second", second)):
         if not isinstance(given, Chart):
@@ -128,6 +138,8 @@ def match(
         )
     if anchor_noise is not None:
         anchor_noise = _check.not_negative("anchor_noise", anchor_noise)
+    sizes = len(first.position), len(second.position)
+    anchors, known = known_of(sizes, anchors, observables, sampled_alike)
     pairs = anchor_rows(first, second, anchors)
     factor, unsure = _given_scale(first, second, relative_scale)
     second = second if factor == 1 else second.rescale(1 / factor)
@@ -144,7 +156,8 @@ def match(
         if noise and anchor_noise is None and not unsure:
             better = _better_scale(first, second, held, pairs[kept])
     else:
-        left = unanchored(first, second, np.random.default_rng(seed))
+        observed = Observables.of(first, second, known)
+        left = unanchored(first, second, np.random.default_rng(seed), observed, known)
         found, group = left.candidates, left.symmetry
         kept, noise, kind, equally_good = np.ones(0, bool), 0.0, "unanchored", left.equally_good
         among = np.zeros((2, 0, 0))
@@ -160,6 +173,8 @@ def match(
     if better:
         better = (factor * better[0], better[1])
     right, wrong = pairs[kept], pairs[~kept]
+    observed = Observables.of(first, second, known)
+    agreement = observed.agreement(images) if observed else None
     return Match(
         first,
         second,
@@ -176,6 +191,7 @@ def match(
         better,
         among,
         group,
+        agreement,
     )
 
 

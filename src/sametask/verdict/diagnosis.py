@@ -138,6 +138,33 @@ def of_match(match: Match) -> list[Finding]:
     return [*scale, *_left_out(match), *_loose(match), *_torn(match)]
 
 
+def of_observables(match: Match) -> list[Finding]:
+    """Whether what is known on both sides agrees under the match, and whether it can tell anything."""
+    told = match.agreement
+    if told is None:
+        return []
+    if not told.telling:
+        return [
+            Finding(
+                "observables tell nothing",
+                "what is known on both sides does not vary over the manifold by more than its noise",
+                "an observable that neighbouring samples agree in",
+                Severity.NOTE,
+            )
+        ]
+    if told.agrees:
+        return []
+    return [
+        Finding(
+            "observable disagrees",
+            f"{told.worst} differs at corresponding places by {np.sqrt(told.misfit):.2g} of what random places show, "
+            f"where its noise explains {np.sqrt(told.floor):.2g}; it was not relied on",
+            "check that both sides tell the same quantity, in the same unit",
+            Severity.WARNING,
+        )
+    ]
+
+
 def _told_scale(match: Match) -> list[Finding]:
     factor, deviation = match.relative_scale, match.relative_scale_deviation
     return [

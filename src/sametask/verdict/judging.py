@@ -12,6 +12,7 @@ from sametask._types import Array, Int
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
 from sametask.matching import landmarks
+from sametask.matching.known import Known
 from sametask.matching.match import COMPARED, Match, match, spectral_scale
 from sametask.probes.probe import Probe
 from sametask.probes.rank import LocalRank
@@ -54,6 +55,7 @@ class Case:
     rng: np.random.Generator
     anchor_noise: float | None = None
     relative_scale: float | None = 1.0
+    known: tuple[Known, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -258,13 +260,14 @@ def by_isometry(case: Case) -> Judgement:
         anchors=pairs if len(pairs) else None,
         anchor_noise=case.anchor_noise,
         relative_scale=case.relative_scale,
+        observables=case.known,
         seed=int(case.rng.integers(2**31)),
     )
     if matched.relative_scale != 1:
         # told in the units of the first from here on
         charts = (matched.first, matched.second)
         own[1] = own[1].rescale(1 / matched.relative_scale)
-    findings += diagnosis.of_match(matched)
+    findings += [*diagnosis.of_match(matched), *diagnosis.of_observables(matched)]
     transformation = Transformation.from_match(matched)
     figures = floors.isometry_figures(matched)
     spectrum = _spectrum(*charts, own, figures.spectrum, "isometric")
