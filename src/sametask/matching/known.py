@@ -193,6 +193,9 @@ def _of_rows(given: SameSet, sizes: tuple[int, int], before: int) -> Known:
 def _quantity(called: str, name: str, a: Array, b: Array) -> Known:
     """One column of each side, as numbers or labels."""
     (kind, first), (other, second) = (_told(called, side) for side in (a, b))
+    for side, whose in ((first, "first"), (second, "second")):
+        if _unknown(side).all():
+            raise InputError(f"{called}: not known at any sample of the {whose} probe; leave it out")
     whole = "whole numbers"
     if {kind, other} == {whole}:
         values = np.unique(np.concatenate([first, second])[~np.isnan(np.concatenate([first, second]))])
@@ -200,9 +203,6 @@ def _quantity(called: str, name: str, a: Array, b: Array) -> Known:
     kind, other = ("numbers" if each == whole else each for each in (kind, other))
     if kind != other:
         raise InputError(f"{called}: {kind} on one side and {other} on the other; give the same kind of both")
-    for side, whose in ((first, "first"), (second, "second")):
-        if _unknown(side).all():
-            raise InputError(f"{called}: not known at any sample of the {whose} probe; leave it out")
     if kind == "numbers":
         return Known(name, kind, first[:, None], second[:, None])
     labels, counts = np.unique(np.concatenate([each[~_unknown(each)] for each in (first, second)]), return_counts=True)

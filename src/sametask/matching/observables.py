@@ -384,12 +384,11 @@ def _prepare(sides: tuple[_Side, _Side], known: Known) -> _Quantity | None:
     forward = counts[1] >= _AS_MANY * counts[0]
     here, there = (0, 1) if forward else (1, 0)
     field = continued[there]
-    errors = [_error(field, given[there], ranked)]
-    if counts[here] >= counts[there]:  # else its own error is for want of rows rather than for noise
-        errors.append(_error(continued[here], given[here], ranked))
+    heard = [there, here] if counts[here] >= counts[there] else [there]  # else its error is for want of rows
+    errors = [_error(continued[side], given[side], ranked) for side in heard]
+    useless = [not ranked and _is_noise(continued[side]) for side in heard]
     null = 1 / 6 if ranked else _null(given[here][told[here]], field, charts[there])
-    known_by_itself = ranked or field.error < _USELESS * (field.error + float(field.values.var(axis=0).sum()))
-    floor = float(np.clip(max(errors) / null, 0, 1)) if null > 0 and known_by_itself else 1.0
+    floor = float(np.clip(max(errors) / null, 0, 1)) if null > 0 and not any(useless) else 1.0
     return _Quantity(
         known.name, sides, given[here], field, forward, ranked, null or 1.0, floor, 0.0, min(*counts, _REGIONS)
     )
@@ -403,6 +402,12 @@ def _concentration(name: str, sides: tuple[_Side, _Side], rows: tuple[Array, Arr
     floor = min(_UNSURE * (one.error + two.error) / null, 1.0) if null > 0 else 1.0
     common = _SHARED * max(floor, _LEAST_NOISE)
     return _Quantity(name, sides, one.values, two, True, False, null or 1.0, floor, common, modes)
+
+
+def _is_noise(field: Field) -> bool:
+    """Whether a field varies by next to nothing beside what it misses."""
+    signal = float(field.values.var(axis=0).sum())
+    return field.error > _USELESS * (field.error + signal)
 
 
 def _null(wanted: Array, field: Field, chart: Chart) -> float:
