@@ -164,3 +164,12 @@ def test_findings_read_as_a_sentence() -> None:
     assert plain.severity is Severity.NOTE
     full = Finding("folds", "folded", "add neurons", Severity.DECISIVE, "first")
     assert str(full) == "first network: folded → add neurons"
+
+
+def test_rows_are_different_whole_numbers() -> None:
+    np.testing.assert_array_equal(_check.rows("rows", [2, 0]), [2, 0])
+    for value, words in (([0, 0], "twice"), ([-1], "-1"), ([0.5], "float64"), ([], "shape (0,)"), (3, "shape ()")):
+        with raises_one_line("rows", words):
+            _check.rows("rows", value)
+    with raises_one_line("rows", "at least 3"):
+        _check.rows("rows", [0, 1], least=3)

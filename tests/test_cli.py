@@ -177,6 +177,66 @@ def test_no_anchors(capsys, tmp_path):
     assert "matches agree equally well" in capsys.readouterr().out
 
 
+# -- observables, sets and orders -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory) -> Path:
+    """Two networks on an interval with no input in common, and what is known of both."""
+    folder, inputs = tmp_path_factory.mktemp("line"), []
+    for k, name in enumerate(("one", "two")):
+        world = box(1.0)
+        x = world.sample(np.random.default_rng([61, k]), _N)
+        world.probe(RandomNetwork.draw(1, 3, 61 + k), x, name=name).save(folder / f"{name}.zarr")
+        np.save(folder / f"{name}.npy", x[:, 0])
+        np.save(folder / f"{name}_labels.npy", np.where(x[:, 0] < 0.4, "near", "far"))
+        inputs.append(x[:, 0])
+    low = [np.flatnonzero(x < 0.3).tolist() for x in inputs]
+    (folder / "sets.json").write_text(json.dumps({"sets": [low]}))
+    (folder / "orders.json").write_text(json.dumps({"orders": [[np.argsort(x[:30]).tolist() for x in inputs]]}))
+    return folder
+
+
+def test_observables_on_the_command_line(line, capsys):
+    call = ("compare", line / "one.zarr", line / "two.zarr", "--anchors", "none", "--sampled-alike", "--observables")
+    given = (line / "one.npy", line / "two.npy", "--observables", line / "one_labels.npy", line / "two_labels.npy")
+    assert run(*call, *given) == 0
+    assert "matches agree equally well" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("file", ["sets.json", "orders.json"])
+def test_sets_and_orders_on_the_command_line(file, line, capsys):
+    assert run("compare", line / "one.zarr", line / "two.zarr", "--anchors", line / file) == 0
+    assert "matches agree equally well" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "no JSON"),
+        ("[[0, 1]]", "holds"),
+        ('{"sets": [[1]]}', "among sets"),
+        ('{"sets": 3}', "among sets"),
+        ('{"order": []}', "holds"),
+        ('{"sets": [[[0], [0, 0]]]}', "twice"),
+        ('{"orders": [[[0, 1, 2], [0, 1, 300]]]}', "row 300"),
+        ('{"pairs": [[0, 300]]}', "row 300"),
+    ],
+)
+def test_files_of_sets_and_orders_that_are_none(text, words, line, tmp_path, capsys):
+    (tmp_path / "known.json").write_text(text)
+    told = mistake(capsys, "compare", line / "one.zarr", line / "two.zarr", "--anchors", tmp_path / "known.json")
+    assert "--anchors: " in told
+    assert words in told
+
+
+def test_observables_that_are_none(line, capsys):
+    call = ("compare", line / "one.zarr", line / "two.zarr", "--anchors", "none", "--observables")
+    assert "--observables: labels" in mistake(capsys, *call, line / "one_labels.npy", line / "two.npy")
+    assert "none.npy" in mistake(capsys, *call, line / "one.npy", "none.npy")
+    assert "none.json" in mistake(capsys, *call[:3], "--anchors", "none.json")
+
+
 # -- noise of anchors, and units -------------------------------------------------------------------------------------
 
 

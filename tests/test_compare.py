@@ -162,6 +162,31 @@ def test_no_anchors_leave_the_symmetries_of_the_interval():
     assert "ambiguous" in names(v)
 
 
+def _along(v: str):
+    """Two networks on an interval, none of whose inputs they share, and a quantity known on both sides."""
+    first, second = probes(box(1.0), 200, 3, neurons=3, shared=0)
+    a, b, rng = first.inputs[:, 0], second.inputs[:, 0], np.random.default_rng(0)
+    given = {"right": (a, b), "noise": (rng.normal(size=200), rng.normal(size=200)), "other": (a, np.sin(9 * b))}
+    return st.compare(first, second, anchors=None, observables=given[v])
+
+
+def test_an_observable_breaks_the_symmetry_of_the_interval():
+    v = _along("right")
+    assert v.decision is Decision.EQUIVALENT
+    assert v.match.ambiguity == 1
+    assert "ambiguous" not in names(v)
+
+
+@pytest.mark.parametrize(
+    ("given", "finding"), [("noise", "observables tell nothing"), ("other", "observable disagrees")]
+)
+def test_observables_that_tell_nothing_or_do_not_agree_are_named(given, finding):
+    v = _along(given)
+    assert v.match.ambiguity == 2
+    assert finding in names(v)
+    assert "ambiguous" in names(v)
+
+
 # -- not equivalent --------------------------------------------------------------------------------------------------
 
 
@@ -388,6 +413,16 @@ def test_anchors_that_are_no_pairs_of_rows_are_refused(anchors, words):
 def test_an_empty_list_of_anchors_is_none():
     first, second = probes(box(1.0), 100, 3, neurons=3, shared=0)
     assert st.compare(first, second, anchors=[]).to_dict() == st.compare(first, second, anchors=None).to_dict()
+
+
+def test_observables_and_sampling_that_are_none_are_refused():
+    first, second = probes(_RECTANGLE, 100, 3)
+    with raises_one_line("observables", "first", "100 samples"):
+        st.compare(first, second, observables=(np.ones(7), np.ones(100)))
+    with raises_one_line("anchors", "row 100", "SameSet"):
+        st.compare(first, second, anchors=[st.SameSet([100], [0])])
+    with raises_one_line("sampled_alike", "'yes'"):
+        st.compare(first, second, sampled_alike="yes")
 
 
 @pytest.mark.parametrize("seed", [-1, 0.5, "zero", None])

@@ -270,3 +270,54 @@ def test_useless_observables_do_not_pull():
     observables = Observables.of(one, two, known.observables((_noise(x1, rng), _noise(x2, rng)), _N))
     at = images("circle", 72, _turn(0.15))
     assert len(observables.pulls(at.sample, at.offset, at.differential).rows) == 0
+
+
+# -- in a match ------------------------------------------------------------------------------------------------------
+
+
+@cache
+def line() -> tuple[np.ndarray, np.ndarray, st.Chart, st.Chart]:
+    """Fewer samples of an interval."""
+    world, found = WORLDS["interval"], []
+    for k, n in enumerate((150, 120)):
+        x = world.sample(np.random.default_rng([73, k]), n)
+        found.append((x, st.chart(world.probe(_network("interval", 73, k), x))))
+    return found[0][0], found[1][0], found[0][1], found[1][1]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("kind", ["numbers", "set", "order"])
+def test_a_match_without_pairs_follows_what_is_known(kind, backwards):
+    """An interval, whichever way round: told the opposite, the match is the opposite."""
+    x1, x2, one, two = line()
+    a, b = x1[:, 0], 1 - x2[:, 0] if backwards else x2[:, 0]
+    given = {
+        "numbers": {"observables": (a, b)},
+        "set": {"anchors": [SameSet(np.flatnonzero(a < 0.3)[:30], np.flatnonzero(b < 0.3)[:30])]},
+        "order": {"anchors": [SameOrder(np.argsort(a[:30]), np.argsort(b[:30]))]},
+    }[kind]
+    found = st.match(one, two, **given)
+    assert found.ambiguity == 1
+    assert found.agreement is not None
+    assert found.agreement.agrees
+    assert np.corrcoef(a[one.rows], b[two.rows[found.forward.sample]])[0, 1] > 0.99
+
+
+def test_noise_leaves_a_match_as_ambiguous_as_it_is():
+    x1, x2, one, two = line()
+    rng = np.random.default_rng(0)
+    found = st.match(one, two, observables=(_noise(x1, rng), _noise(x2, rng)), sampled_alike=True)
+    assert found.ambiguity == 2
+    assert found.agreement is not None
+    assert not found.agreement.telling
+
+
+def test_observables_are_checked_where_anchors_decide():
+    x1, x2, one, two = line()
+    pairs = [(k, int(np.argmin(np.abs(x2 - x1[k])))) for k in range(6)]
+    options = {"anchors": pairs, "anchor_noise": 0.01}
+    right = st.match(one, two, observables=(x1[:, 0], x2[:, 0]), **options).agreement
+    wrong = st.match(one, two, observables=(x1[:, 0], 1 - x2[:, 0]), **options).agreement
+    assert right is not None and right.agrees
+    assert wrong is not None and not wrong.agrees
+    assert wrong.worst == "observable 1"
