@@ -26,9 +26,12 @@ _REGIONS = 40
 """Regions of the manifold that are heard as one voice each: misfits of neighbours are not independent."""
 _CHANCE = 5e-4
 """Chance that a difference of misfits is believed where there is none."""
+_SPARE = 2.0
+"""Misfits on few rows scatter: so many standard deviations are not held against a match."""
 _LEAST_DIFFERENCE = 2e-3
 _MODES = (4, 8, 16)
-"""Densities are told in so many eigenfunctions: as many as leave least noise."""
+"""Densities are told in so many eigenfunctions: as many as leave least noise, and rows can tell."""
+_ROWS_EACH = 3
 _UNSURE = 2.0
 """Floors of misfits in so few are unsure by this factor."""
 _SHARED = 0.7
@@ -103,7 +106,7 @@ class Agreement:
     @property
     def agrees(self) -> bool:
         """Whether the observables agree as those of a right match do, as far as they can tell."""
-        return self.misfit < self.limit
+        return self.misfit < self.limit + _SPARE * self.deviation
 
     @property
     def deviation(self) -> float:
@@ -376,7 +379,9 @@ def _prepare(sides: tuple[_Side, _Side], known: Known) -> _Quantity | None:
         return None
     if known.kind in ("set", "density"):
         rows = np.flatnonzero(told[0]), np.flatnonzero(told[1])
-        return min((_concentration(known.name, sides, rows, modes) for modes in _MODES), key=lambda each: each.floor)
+        few = max(min(map(len, rows)) // _ROWS_EACH, _MODES[0])
+        told_in = (_concentration(known.name, sides, rows, modes) for modes in _MODES if modes <= few)
+        return min(told_in, key=lambda each: each.floor)
     ranked = known.kind == "order"
     continued = [fields.fit(chart, each) for chart, each in zip(charts, given, strict=True)]
     counts = [int(each.sum()) for each in told]
