@@ -17,9 +17,6 @@ _FEW = 8
 """Of so few anchors each suspect is left out in turn; among more a wrong one changes the match little."""
 _BLURRED = 8.0
 """Anchors nearer to each other than so many times their noise say little by their distance."""
-_LOOSE = 0.15
-"""Fewer than d anchors leave a rotation about them to the outline of the samples, which tells it to so many radians:
-0.04 to 0.26 on rectangles."""
 _WHOLE = 0.01
 """A first guess of which fewer samples are torn from their neighbours, once it settles, needs no other beside it."""
 _FAR = 5.0
@@ -259,8 +256,6 @@ def anchored(
     if search.noise:
         deviation = search.deviation(images, search.weights(uncertain))
         deviation = np.hypot(deviation, search.noise * images.anchor_influence)
-    if kept.sum() < first.dimension:
-        deviation = np.hypot(deviation, _LOOSE * np.min(there, axis=1) / np.sqrt(first.dimension))
     images = dataclasses.replace(images, deviation=deviation, stretch_deviation=_unsure(images, deviation, stretch))
     mirrored = spectral.mirrored(first, second, alignment, pairs[search.kept], groups)
     # by distances the match may have come to the mirror image of the alignment

@@ -50,7 +50,7 @@ def deviation(
         return OF_RESIDUALS * images.deviation
     rng = np.random.default_rng(0)
     spreads = []
-    free = not len(anchors)
+    free = len(anchors) <= first.dimension
     for _ in range(_COUNT_FREE if free else _COUNT.get(first.dimension, 1)):
         rows = [_half(len(chart.rows), anchors[:, k], rng) for k, chart in enumerate((first, second))]
         moved = _moved(first, second, images, rows, anchors, weights)
@@ -86,8 +86,8 @@ def _moved(
         start,
         anchors=np.stack([np.arange(k)] * 2, axis=1),
         weights=weights,
-        pulls=None if k else Walls.between((one, graph), (two, opposite)),
-        iterations=_ITERATIONS if k else _ITERATIONS_FREE,
+        pulls=None if k > first.dimension else Walls.between((one, graph), (two, opposite)),
+        iterations=_ITERATIONS if k > first.dimension else _ITERATIONS_FREE,
         draws=0,
     )
     moved = whole.project(two.lift(two.evaluate(half.sample, half.offset)))[0]

@@ -14,6 +14,7 @@ from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching import halves, isometric, landmarks
 from sametask.matching.anchored import Anchored, anchored
+from sametask.matching.hints import Hints
 from sametask.matching.isometric import Edges, Images
 from sametask.matching.known import known_of
 from sametask.matching.observables import Agreement, Observables
@@ -145,10 +146,11 @@ def match(
     second = second if factor == 1 else second.rescale(1 / factor)
     if len(pairs) and anchor_noise:
         _check_noise(anchor_noise, first)
-    # without anchors nothing holds a match at its size: the spectra alone tell it
-    stretch = (1.0, unsure) if unsure and len(pairs) else None
+    # fewer anchors do not hold a match at its size: the spectra alone tell it
+    held_by_anchors = len(pairs) > first.dimension
+    stretch = (1.0, unsure) if unsure and held_by_anchors else None
     better, group = None, None
-    if len(pairs):
+    if held_by_anchors:
         held = anchored(first, second, pairs, noise=anchor_noise, stretch=stretch)
         found = (Candidate(held.images),)
         kept, noise, kind, equally_good = held.kept, held.noise, "anchored", held.ambiguity
@@ -156,14 +158,14 @@ def match(
         if noise and anchor_noise is None and not unsure:
             better = _better_scale(first, second, held, pairs[kept])
     else:
-        observed = Observables.of(first, second, known)
-        left = unanchored(first, second, np.random.default_rng(seed), observed, known)
+        left = unanchored(first, second, np.random.default_rng(seed), Hints.of(first, second, pairs, known))
         found, group = left.candidates, left.symmetry
-        kept, noise, kind, equally_good = np.ones(0, bool), 0.0, "unanchored", left.equally_good
-        among = np.zeros((2, 0, 0))
+        kept, noise, equally_good = np.ones(len(pairs), bool), anchor_noise or 0.0, left.equally_good
+        kind = "anchored" if len(pairs) else "unanchored"
+        among = np.zeros((2, len(pairs), len(pairs)))
         best = found[0].images
-        best = dataclasses.replace(best, deviation=_unanchored_deviation(first, second, best, _edges(first), unsure))
-        found = (dataclasses.replace(found[0], images=best), *found[1:])
+        deviation = _loose_deviation(first, second, best, pairs, unsure)
+        found = (dataclasses.replace(found[0], images=dataclasses.replace(best, deviation=deviation)), *found[1:])
     images = found[0].images
     if stretch:
         second, images = second.rescale(1 / images.stretch), images.rescale(1 / images.stretch)
@@ -248,12 +250,12 @@ def _better_scale(first: Chart, second: Chart, held: Anchored, pairs: Array) -> 
     return free.stretch, free.stretch_deviation
 
 
-def _unanchored_deviation(first: Chart, second: Chart, images: Images, edges: Edges, unsure: float) -> Array:
-    """Of places that nothing but the geometry holds: a wrong unit moves them as far as they are from the middle."""
-    own = halves.deviation(first, second, images, np.empty((0, 2), np.int64))
+def _loose_deviation(first: Chart, second: Chart, images: Images, pairs: Array, unsure: float) -> Array:
+    """Of places that anchors do not hold: a wrong unit moves them as far as they are from the middle."""
+    own = halves.deviation(first, second, images, pairs)
     if not unsure:
         return own
-    return np.hypot(own, unsure * _from_middle(edges, len(first.rows)) / np.sqrt(first.dimension))
+    return np.hypot(own, unsure * _from_middle(_edges(first), len(first.rows)) / np.sqrt(first.dimension))
 
 
 def _from_middle(edges: Edges, size: int) -> Float[Array, " n"]:

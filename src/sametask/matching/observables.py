@@ -16,6 +16,7 @@ from sametask.matching import fields
 from sametask.matching.fields import Field
 from sametask.matching.isometric import Images
 from sametask.matching.known import Known, on_chart
+from sametask.matching.least_squares import Pulls
 
 _LEAST_NOISE = 0.02
 """No observable agrees better than this share of what unrelated ones differ by, in squares: two networks that learned
@@ -44,23 +45,6 @@ _AS_MANY = 0.5
 """The second side is continued where values are known there at this share of the samples of the first, or more."""
 _PULL = 1e-3
 """Weight of a pull against a typical edge, at most: matches turn and slide as a whole, edges stay as they are."""
-
-
-@dataclass(frozen=True)
-class Pulls:
-    """Weak forces on the images of samples: each asks that ``direction · move`` be ``wanted``.
-
-    Attributes:
-        rows: (p,) samples of the first network.
-        direction: (p, d) unit vectors in the frame at the image on the second manifold.
-        wanted: (p,) intrinsic lengths.
-        weight: (p,) relative to a typical edge.
-    """
-
-    rows: Int[Array, " p"]
-    direction: Float[Array, "p d"]
-    wanted: Float[Array, " p"]
-    weight: Float[Array, " p"]
 
 
 @dataclass(frozen=True)
@@ -175,10 +159,14 @@ class Observables:
         noise = max(better.misfit, better.floor, _LEAST_NOISE)
         return better.misfit + difference > float(f.isf(_CHANCE, voices, voices)) * noise
 
-    def left_open(self, candidates: Sequence[Images]) -> list[int]:
-        """Which matches the observables cannot tell from the one they like best, that one first; all of them as they
-        come where no observable tells anything, or none of the matches meets them."""
-        found = [self.agreement(images) for images in candidates]
+    def misfit_at(self, sample: Int[Array, " n"], offset: Float[Array, "n d"]) -> float:
+        """As :meth:`misfit`, at places."""
+        return self._agreement(sample, offset).misfit
+
+    def left_open(self, candidates: Sequence[tuple[Array, Array]]) -> list[int]:
+        """Which matches, by their places, the observables cannot tell from the one they like best, that one first; all
+        of them as they come where no observable tells anything, or none of the matches meets them."""
+        found = [self._agreement(*places) for places in candidates]
         order = sorted(range(len(found)), key=lambda k: found[k].misfit)
         if not order or not self.telling or not found[order[0]].agrees:
             return list(range(len(found)))

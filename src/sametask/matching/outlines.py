@@ -21,8 +21,6 @@ _KEPT = 2000
 """Partial assignments kept at each step."""
 _COMPLETED = 300
 _ROUNDS = 6
-_MOST = 48
-"""Different maps found; a continuum has any number."""
 _QUANTILES = 12
 _APART = 1.5
 """Maps whose points are nearer to each other than so many times the distance between points are the same."""
@@ -87,6 +85,8 @@ def coarse_maps(
     two: Float[Array, "l2 l2"],
     dimension: int,
     starts: tuple[Int[Array, " l1"], ...] = (),
+    *,
+    most: int = 48,
 ) -> tuple[CoarseMap, ...]:
     """Maps that nearly keep distances, least distorted first, one for each that is different.
 
@@ -94,6 +94,7 @@ def coarse_maps(
         one, two: distances among the points of the two outlines.
         dimension: of the manifolds.
         starts: points of the second for those of the first, to be tried besides.
+        most: different maps to stop at; a continuum has any number.
     """
     assigned = _assignments(one, two, dimension)
     few, all_ = np.arange(assigned.shape[1]), np.arange(len(one))
@@ -114,7 +115,7 @@ def coarse_maps(
             each = better
         else:
             found.append(each)
-        if len(found) == _MOST:
+        if len(found) == most:
             break
     return tuple(sorted(found, key=lambda each: each.distortion))
 

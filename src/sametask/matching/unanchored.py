@@ -12,13 +12,18 @@ from sametask._types import Array
 from sametask.charts.chart import Chart, chart
 from sametask.matching import isometric, landmarks, spectral, symmetry
 from sametask.matching.candidates import spectral_starts
+from sametask.matching.hints import Hints
 from sametask.matching.isometric import Edges, Images
+from sametask.matching.least_squares import Pulls
+from sametask.matching.observables import Observables
 from sametask.matching.outlines import CoarseMap, Outline, coarse_maps
 from sametask.matching.support import Supported, Walls
 from sametask.matching.symmetry import Symmetry
 
 _SEARCHED = 2000
 """Samples of each network that the search takes; all take part in the refinement."""
+_FOUND, _FOUND_BY_HINTS = 48, 200
+"""Different coarse maps looked for: of a continuum there is any number, and hints tell which are near the right one."""
 _SCREENED = 1.5
 """Coarse maps this many times more distorted than the best are not settled: wrong ones measured 1.9 times and more on a
 rectangle, slid ones 1.5 on an interval."""
@@ -43,6 +48,10 @@ of median strain, and tear hardly more."""
 _NEXT = 4.0
 """Equally good candidates nearer to each other than so many spacings of the outline, and yet not the same, are two of a
 continuum."""
+
+
+Places = tuple[Array, Array]
+"""Samples and offsets."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +107,22 @@ class _Pair:
         walls = Walls.between((first.manifold, first.graph), (second.manifold, second.graph))
         return _Pair(first, second, _edges(first), walls)
 
-    def refined(self, start: tuple[Array, Array], *, trial: bool) -> Candidate:
+    def refined(
+        self, start: Places, *, trial: bool, anchors: Array | None = None, observed: Observables | None = None
+    ) -> Candidate:
         """The candidate that a first guess settles to; on trial not to the end."""
+
+        def pulls(sample: Array, offset: Array, rotation: Array) -> Pulls:
+            walls = self.walls(sample, offset, rotation)
+            return walls if observed is None else Pulls.all(walls, observed.pulls(sample, offset, rotation))
+
         images = isometric.refine(
             self.first.manifold,
             self.second.manifold,
             self.edges,
             start,
-            pulls=self.walls,
+            anchors=anchors,
+            pulls=pulls,
             iterations=_TRIED if trial else _ITERATIONS,
             tolerance=_TOLERANCE_TRIED if trial else _TOLERANCE,
             repairs=1 if trial else 2,
@@ -114,63 +131,98 @@ class _Pair:
         return Candidate(images, self.walls.overshoot(images.sample, images.offset, images.differential))
 
 
-def unanchored(first: Chart, second: Chart, rng: np.random.Generator) -> Unanchored:
-    """Match two charts of one dimension by geometry alone.
+def unanchored(first: Chart, second: Chart, rng: np.random.Generator, hints: Hints) -> Unanchored:
+    """Match two charts of one dimension by geometry, and by hints that do not hold it by themselves.
 
     Coarse maps that nearly keep distances among well-spread points are settled by a short refinement, in which nothing
-    may lie beyond the samples of the other network. What is as good as the best, and not the same, is refined to the
-    end.
+    may lie beyond the samples of the other network. What is as good as the best, not the same, and meets the hints as
+    well, is refined to the end.
 
     Args:
         first, second: the charts.
         rng: of the samples searched, and of rotations drawn where blocks of eigenvalues leave a continuum.
+        hints: a few pairs, observables.
     """
-    (small, kept_rows), (other, _) = (_part(each, rng) for each in (first, second))
-    pair = _Pair.of(small, other)
-    one, two = (Outline.of(_edges(each), len(each.rows), each.dimension) for each in (small, other))
-    maps = coarse_maps(one.among, two.among, first.dimension, spectral_starts(small, other, one, two, rng))
-    settled: list[Candidate] = []
-    for coarse in _screened(maps):
-        start = landmarks.places(other, *_landmark_distances(one, two, coarse))
-        each = pair.refined(start, trial=True)
-        same = [k for k, known in enumerate(settled) if _apart(each, known, one, two) < two.spacing]
-        if not same or each.score < min(settled[k].score for k in same):
-            settled = [known for k, known in enumerate(settled) if k not in same] + [each]
-    usual = _usual_overshoot(small, rng)
-    settled.sort(key=lambda each: each.score)
+    small, rows = zip(*(_part(each, hints.pairs[:, k], rng) for k, each in enumerate((first, second))), strict=True)
+    told = hints.part((first, second), small, rows)
+    pair = _Pair.of(*small)
+    one, two = (Outline.of(_edges(each), len(each.rows), each.dimension) for each in small)
+    settled = _settled(pair, one, two, told, rng)
+    usual = _usual_overshoot(small[0], rng)
     good = [each for each in settled if _as_good(each, settled[0], usual)]
-    rest = [each for each in settled if not _as_good(each, settled[0], usual)]
-    signs = symmetry.orientation(pair.edges, len(small.rows)), symmetry.orientation(_edges(other), len(other.rows))
-    hands = [symmetry.handedness(each.images, *signs) for each in good]
+    signs = [symmetry.orientation(_edges(each), len(each.rows)) for each in small]
+    anchors = told.pairs if len(told.pairs) else None
+    if told.observed.telling and _continuous(good, _hands(good, signs), one, two):
+        # of a continuum only some were tried: observables turn them to where they agree
+        good = [pair.refined(_places(each), trial=True, anchors=anchors, observed=told.observed) for each in good]
+        good = _different(good, one, two)
+    if told:
+        good = [good[k] for k in told.left_open([_places(each) for each in good], two)]
+    hands = _hands(good, signs)
     continuous = _continuous(good, hands, one, two)
     kept = good[:_OF_CONTINUUM] if continuous else good
-    whole = pair
-    if small is not first or other is not second:
-        whole, rest = _Pair.of(first, second), []
-    refined = [whole.refined(_carried(each.images, pair, whole), trial=False) for each in kept]
-    refined.sort(key=lambda each: each.score)
+    whole, rest = pair, [each for each in settled if not any(each is other for other in good)]
+    if small[0] is not first or small[1] is not second:
+        whole, rest, anchors = _Pair.of(first, second), [], hints.pairs if len(hints.pairs) else None
+    refined = [whole.refined(_carried(each.images, pair, whole), trial=False, anchors=anchors) for each in kept]
+    if not told:
+        refined.sort(key=lambda each: each.score)
     group = None
     if len(good) > 1:
         group = _symmetry(good, hands, pair, one, two, continuous=continuous)
-        group = dataclasses.replace(group, anchors=kept_rows[group.anchors])
+        if continuous and told:
+            group = dataclasses.replace(group, name=f"part of {group.name}")
+        group = dataclasses.replace(
+            group, anchors=rows[0][small[0].rows][group.anchors] if whole is not pair else group.anchors
+        )
     return Unanchored((*refined, *rest), len(good), group)
+
+
+def _settled(pair: _Pair, one: Outline, two: Outline, hints: Hints, rng: np.random.Generator) -> list[Candidate]:
+    """Candidates that coarse maps settle to, each once, best first."""
+    first, second = pair.first, pair.second
+    starts = spectral_starts(first, second, one, two, rng)
+    maps = coarse_maps(one.among, two.among, first.dimension, starts, most=_FOUND_BY_HINTS if hints else _FOUND)
+    maps = [each for each in maps if each.distortion <= _SCREENED * maps[0].distortion]
+    if hints:
+        maps.sort(key=lambda each: hints.cost(each, one, two))
+    found = [
+        pair.refined(landmarks.places(second, *_landmark_distances(one, two, coarse)), trial=True)
+        for coarse in maps[:_MOST]
+    ]
+    return _different(found, one, two)
+
+
+def _different(found: list[Candidate], one: Outline, two: Outline) -> list[Candidate]:
+    """Of candidates that are the same only the best, best first."""
+    kept: list[Candidate] = []
+    for each in sorted(found, key=lambda each: each.score):
+        if all(_apart(each, known, one, two) >= two.spacing for known in kept):
+            kept.append(each)
+    return kept
+
+
+def _places(of: Candidate) -> Places:
+    return of.images.sample, of.images.offset
+
+
+def _hands(good: list[Candidate], signs: list[Array]) -> list[int]:
+    return [symmetry.handedness(each.images, signs[0], signs[1]) for each in good]
 
 
 def _edges(of: Chart) -> Edges:
     return isometric.graph_edges(of.manifold, of.graph, isometric.edge_count(of.dimension))
 
 
-def _part(whole: Chart, rng: np.random.Generator) -> tuple[Chart, Array]:
-    """The chart of as many samples as are searched, and which they are."""
-    if len(whole.rows) <= _SEARCHED:
-        return whole, np.arange(len(whole.rows))
-    rows = np.sort(rng.choice(len(whole.rows), _SEARCHED, replace=False))
+def _part(whole: Chart, wanted: Array, rng: np.random.Generator) -> tuple[Chart, Array]:
+    """The chart of as many samples as are searched, those ``wanted`` among them, and which they are."""
+    everyone = np.arange(len(whole.rows))
+    if len(everyone) <= _SEARCHED:
+        return whole, everyone
+    others = rng.permutation(np.setdiff1d(everyone, wanted))[: _SEARCHED - len(wanted)]
+    rows = np.sort(np.concatenate([wanted, others]))
     part = chart(whole.measured.take(rows), whole.options)
     return part, rows[part.rows]
-
-
-def _screened(maps: tuple[CoarseMap, ...]) -> tuple[CoarseMap, ...]:
-    return tuple(each for each in maps if each.distortion <= _SCREENED * maps[0].distortion)[:_MOST]
 
 
 def _landmark_distances(one: Outline, two: Outline, coarse: CoarseMap) -> tuple[Array, Array]:
@@ -233,7 +285,7 @@ def _symmetry(
     return Symmetry(title, 0 if continuous else len(good), one.rows[deciding])
 
 
-def _carried(images: Images, part: _Pair, whole: _Pair) -> tuple[Array, Array]:
+def _carried(images: Images, part: _Pair, whole: _Pair) -> Places:
     """Places for all samples by those of some."""
     if part is whole:
         return images.sample, images.offset

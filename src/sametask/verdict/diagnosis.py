@@ -135,7 +135,7 @@ def of_anchors(figures: list[Evidence]) -> list[Finding]:
 def of_match(match: Match) -> list[Finding]:
     """What the match shows."""
     scale = _told_scale(match) if match.relative_scale_deviation else _scale(match)
-    return [*scale, *_left_out(match), *_loose(match), *_torn(match)]
+    return [*scale, *_left_out(match), *_torn(match)]
 
 
 def of_observables(match: Match) -> list[Finding]:
@@ -216,22 +216,6 @@ def _left_out(match: Match) -> list[Finding]:
             )
         )
     return found
-
-
-def _loose(match: Match) -> list[Finding]:
-    """Anchors that leave the match free to turn about them."""
-    k, d = len(match.anchors), match.first.dimension
-    if not 0 < k < d:
-        return []
-    return [
-        Finding(
-            "few anchors",
-            f"{k} anchor{'s' * (k != 1)} in {d} dimensions leave the match free to turn about them: only the outline "
-            "of the samples holds it, and answers are less certain",
-            f"{d + 1} anchors or more in general position: inputs seen by both networks",
-            Severity.WARNING,
-        )
-    ]
 
 
 def _torn(match: Match) -> list[Finding]:
