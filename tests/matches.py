@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 import sametask as st
-from worlds import Pair, pair, relative_error
+from worlds import Pair, Partly, pair, relative_error
 
 
 @cache
@@ -24,7 +24,7 @@ def clean(world: str, n: int, seed: int) -> st.Match:
     return st.match(first, second, anchors=both.anchors)
 
 
-def truth(both: Pair, match: st.Match) -> np.ndarray:
+def truth(both: Pair | Partly, match: st.Match) -> np.ndarray:
     """What the second network says at the first's samples."""
     return both.networks[1](both.first.inputs[match.first.rows])
 

@@ -310,6 +310,73 @@ def pair(
     return Pair(probes[0], probes[1], np.stack([rows, rows], 1), (first, second), unseen, recorded)
 
 
+@dataclass(frozen=True)
+class Partly:
+    """Two networks, each probed on its own part of a world; they have some anchors in common.
+
+    Attributes:
+        networks: the two.
+        inside: of the samples of each, which lie on the other's part too.
+        share: of each one's part, by volume, how much that is.
+        unseen: test inputs on both parts.
+    """
+
+    first: st.Probe
+    second: st.Probe
+    anchors: np.ndarray
+    networks: tuple[Activations, Activations]
+    inside: tuple[np.ndarray, np.ndarray]
+    share: tuple[float, float]
+    unseen: np.ndarray
+
+
+def _everywhere(x: np.ndarray) -> np.ndarray:
+    return np.ones(len(x), bool)
+
+
+def _round(x: np.ndarray) -> np.ndarray:
+    return np.arctan2(x[:, 1] - 0.8, x[:, 0] - 0.8) / (2 * np.pi) % 1
+
+
+PARTS = {
+    "interval": (box(1.0), _everywhere, lambda x: x[:, 0] < 0.6),
+    "rectangle": (box(1.6, 1.0), _everywhere, lambda x: x[:, 0] < 0.96),
+    "larger": (box(1.6, 1.0), lambda x: x[:, 0] < 0.96, _everywhere),
+    "strips": (box(1.6, 1.0), lambda x: x[:, 0] < 1.28, lambda x: x[:, 0] > 0.32),
+    "small": (box(1.9, 1.7), lambda x: (x < 1.1).all(1), lambda x: (x > 0.6).all(1)),
+    "sphere": (sphere(), _everywhere, lambda x: x[:, 2] > -0.2),
+    "ring": (annulus(), _everywhere, lambda x: _round(x) < 0.6),
+}
+"""Worlds, and what of them each network is probed on."""
+
+
+def partly(which: str, n: int, seed: int, *, anchors: int = 6) -> Partly:
+    """Two random networks, each probed on its own part of a world with n samples to the larger part."""
+    world, *parts = PARTS[which]
+    rngs = [np.random.default_rng([seed, k]) for k in range(5)]
+    many = world.sample(rngs[0], 20_000)
+    one, two = (part(many) for part in parts)
+    common = many[one & two]
+    sizes = [int(n * seen.sum() / max(one.sum(), two.sum())) for seen in (one, two)]
+    x = [
+        np.concatenate([common[:anchors], _part_of(world, part).sample(rngs[1 + k], sizes[k] - anchors)])
+        for k, part in enumerate(parts)
+    ]
+    m = 2 * world.dimension + 1
+    networks = [RandomNetwork.draw(world.ambient, m, 1000 * seed + k) for k in (1, 2)]
+    probes = [world.probe(networks[k], x[k], name=("first", "second")[k]) for k in (0, 1)]
+    both = float((one & two).sum())
+    return Partly(
+        probes[0],
+        probes[1],
+        np.stack([np.arange(anchors)] * 2, 1),
+        (networks[0], networks[1]),
+        (parts[1](x[0]), parts[0](x[1])),
+        (both / one.sum(), both / two.sum()),
+        common[-1000:],
+    )
+
+
 def _recorded(
     network: RandomNetwork, x: np.ndarray, noise: float, half: bool, rng: np.random.Generator
 ) -> RandomNetwork | Recorded:

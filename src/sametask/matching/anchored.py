@@ -11,6 +11,7 @@ from sametask._types import Array, Bool, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching import halves, isometric, landmarks, spectral
 from sametask.matching.isometric import Edges, Images
+from sametask.matching.overlap import near
 from sametask.matching.spectral import SpectralAlignment
 
 _FEW = 8
@@ -276,15 +277,21 @@ def can_be_checked(count: int, dimension: int) -> bool:
 
 
 def _begin(search: _Search, guesses: list[tuple[Array, Array]]) -> None:
-    """Start from the first guess that settles nearly everywhere, or else from the one that settles best."""
+    """Start from the first guess that settles nearly everywhere, or else from the one that settles best.
+
+    Beyond what both were probed on a right guess may tear, which counts for nothing; and its mirror image may not, but
+    that misses the anchors.
+    """
     least = np.inf
     for places in guesses:
         settled = dataclasses.replace(search, places=places).refined(search.rows, trial=True)
-        torn = _torn_share(settled)
-        if torn < least:
-            least = torn
+        here = near(search.second, settled)
+        torn = float(np.mean(settled.strain[here] > _STRAINED)) if here.any() else 1.0
+        bad = torn + float(np.mean(settled.anchor_residual > search.near(settled)))
+        if bad < least:
+            least = bad
             search.accept(settled)
-        if torn <= max(_WHOLE, 1 / len(settled.strain)):
+        if bad <= max(_WHOLE, 1 / len(settled.strain)):
             break
 
 

@@ -18,6 +18,7 @@ from sametask.matching.hints import Hints
 from sametask.matching.isometric import Edges, Images
 from sametask.matching.known import known_of
 from sametask.matching.observables import Agreement, Observables
+from sametask.matching.overlap import Overlap, believed, confined, overlap
 from sametask.matching.symmetry import Symmetry
 from sametask.matching.unanchored import Candidate, unanchored
 from sametask.numerics.manifold import SampledManifold
@@ -46,6 +47,7 @@ class Match:
         anchors: (k, 2) pairs of chart rows that were known to belong together, and that agree with one another.
         kind: ``"anchored"`` or ``"unanchored"``.
         candidates: what was tried, best first.
+        overlap: what both were probed on.
         ambiguity: how many candidates the data cannot tell apart; 1 when the match is unique.
         left_out: (j, 2) pairs of chart rows given as anchors that contradict the rest.
         anchor_noise: standard deviation of the anchors per direction, in intrinsic units; 0 where they are exact.
@@ -67,6 +69,7 @@ class Match:
     anchors: Int[Array, "k 2"]
     kind: str
     candidates: tuple[Candidate, ...]
+    overlap: Overlap
     ambiguity: int = 1
     left_out: Int[Array, "j 2"] = dataclasses.field(default_factory=lambda: np.empty((0, 2), np.int64))
     anchor_noise: float = 0.0
@@ -171,10 +174,16 @@ def match(
         second, images = second.rescale(1 / images.stretch), images.rescale(1 / images.stretch)
         among = among / np.array([1.0, images.stretch])[:, None, None]
         factor, unsure = factor * images.stretch, images.stretch_deviation
+    right, wrong = pairs[kept], pairs[~kept]
+    inside, images = believed(first, second, _edges(first), images, right[:, 0])
+    if held_by_anchors and not noise:
+        images = confined(first, second, _edges(first), images, inside, right)
     backward = invert(images, first, second)
+    inside_back, backward = believed(second, first, _edges(second), backward, right[:, 1])
+    common = overlap((first, second), (images, backward), (inside, inside_back))
+    found = (dataclasses.replace(found[0], images=images), *found[1:])
     if better:
         better = (factor * better[0], better[1])
-    right, wrong = pairs[kept], pairs[~kept]
     observed = Observables.of(first, second, known)
     agreement = observed.agreement(images) if observed else None
     return Match(
@@ -185,6 +194,7 @@ def match(
         right,
         kind,
         found,
+        common,
         equally_good,
         wrong,
         noise,
@@ -272,8 +282,10 @@ def _from_middle(edges: Edges, size: int) -> Float[Array, " n"]:
 def invert(images: Images, first: Chart, second: Chart) -> Images:
     """Places of the second network's samples on the first's manifold, from places of the first's on the second's."""
     one, two = first.manifold, second.manifold
-    at = two.evaluate(images.sample, images.offset)
-    near = SampledManifold(at, two.metric.take(images.sample)).nearest(two.activations)
+    kept = np.flatnonzero(images.strain < 1)
+    kept = kept if len(kept) else np.arange(len(images.strain))
+    at, metric = two.evaluate(images.sample[kept], images.offset[kept]), two.metric.take(images.sample[kept])
+    near = kept[SampledManifold(at, metric).nearest(two.activations)]
     # the step from the image of sample `near` to each sample of the second manifold, in the frame at the image
     j = np.arange(len(two.activations))
     step, transport = two.displacement(images.sample[near], j)

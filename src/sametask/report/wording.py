@@ -27,6 +27,10 @@ _ENDS = {
         "the same prediction of each network's activations from its own neighbours",
         "the same prediction with the correspondences shuffled",
     ),
+    "difference of spectra at the same places": (
+        "one half of each network's samples, and the same places as the other half shows them, and no less than 0.05",
+        "the typical distance between neighbouring levels, by which unrelated spectra differ",
+    ),
     "difference of spectra": (
         "five draws of four fifths of each network's samples, charted separately",
         "the typical distance between neighbouring levels, by which unrelated spectra differ",

@@ -18,6 +18,9 @@ from sametask.verdict.folds import Folds
 _ILL = 30.0
 """Condition number from which a direction is hardly seen."""
 _FEW = 5
+PARTIAL = "partial overlap"
+_SOME = 0.02
+"""A smaller share outside is not worth a word on where."""
 _ONE_FACTOR = 0.15
 """Spectra whose logarithms differ by the same to within this differ by a factor."""
 
@@ -221,21 +224,52 @@ def _left_out(match: Match) -> list[Finding]:
 def _torn(match: Match) -> list[Finding]:
     """Regions that the match does not carry rigidly."""
     torn = match.forward.strain > TORN
+    if match.overlap.partial:
+        torn = torn & match.overlap.inside[0]
     if not torn.any() or torn.mean() > 0.5:
         return []
-    y = match.first.probe.activations
-    k = int(np.ptp(y, axis=0).argmax())
-    low, high = np.quantile(y[torn, k], [0.05, 0.95])
     return [
         Finding(
             "torn region",
             f"at {torn.mean():.1%} of the first network's samples neighbours are not carried to neighbours (mostly "
-            f"where {match.first.probe.neurons[k]} is between {low:.3g} and {high:.3g}); answers there are marked as "
-            "outside",
+            f"{_where(match.first.probe, torn)}); answers there are marked as outside",
             "more samples there, or more neurons where activations nearly fold",
             Severity.WARNING if torn.mean() > 0.01 else Severity.NOTE,
         )
     ]
+
+
+def partial_overlap(match: Match) -> list[Finding]:
+    """What lies outside of what both were probed on."""
+    one, two = match.overlap.share
+    outside = [
+        f"the {name} alone was probed mostly {_where(chart.probe, ~inside, inside)}"
+        for name, chart, inside, share in zip(
+            ("first", "second"), (match.first, match.second), match.overlap.inside, match.overlap.share, strict=True
+        )
+        if share < 1 - _SOME
+    ]
+    return [
+        Finding(
+            PARTIAL,
+            f"what both were probed on is {one:.0%} of the first's and {two:.0%} of the second's "
+            f"({'; '.join(outside)}); the decision holds there, and of the rest nothing is known",
+            "use answers marked as inside; to decide on the rest, probe both on the same range of inputs",
+            Severity.DECISIVE,
+        )
+    ]
+
+
+def _where(probe: Probe, rows: Array, others: Array | None = None) -> str:
+    """The range of one neuron where samples are: the one of the widest range, or that tells them best from others."""
+    y = probe.activations
+    if others is None:
+        k = int(np.ptp(y, axis=0).argmax())
+    else:
+        apart = np.abs(y[rows].mean(axis=0) - y[others].mean(axis=0))
+        k = int(np.argmax(apart / np.maximum(y.std(axis=0), np.finfo(float).tiny)))
+    low, high = np.quantile(y[rows, k], [0.05, 0.95])
+    return f"where {probe.neurons[k]} is between {low:.3g} and {high:.3g}"
 
 
 def _scale(match: Match) -> list[Finding]:

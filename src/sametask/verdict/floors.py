@@ -7,18 +7,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sametask._types import Array, Float
+from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
 from sametask.matching import isometric, landmarks
 from sametask.matching.isometric import Edges
 from sametask.matching.match import COMPARED, Match
+from sametask.numerics import diffusion, eigen
+from sametask.numerics.neighbours import NeighbourGraph
 from sametask.probes.probe import Probe
 
 _MOST = 1000
 _SHARE = 0.8
 _RESAMPLES = 5
 _LANDMARKS = 12
+_NEAR = (16, 32)
+"""Neighbours by which spectra at the same places are told, in one dimension, and in two and more."""
+_REACH = 4.0
+"""The kernel has fallen to e⁻⁴ at the farthest of them."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +50,19 @@ class IsometryFigures:
         return dataclasses.replace(self, levels=self.levels - 2 * np.log(factor))
 
 
-def isometry_figures(matched: Match) -> IsometryFigures:
-    """The figures of a match."""
-    first, second = matched.first, matched.second
+def isometry_figures(matched: Match, parts: tuple[Chart, Chart] | None = None) -> IsometryFigures:
+    """The figures of a match; or of its overlap alone, where the charts of that are given."""
+    first, second = parts or (matched.first, matched.second)
     e = min(COMPARED, len(first.eigenvalues), len(second.eigenvalues))
     one, two = log_eigenvalues(first)[:e], log_eigenvalues(second)[:e]
-    outside = max(
-        _outside(matched.forward.offset, matched.forward.sample, second),
-        _outside(matched.backward.offset, matched.backward.sample, first),
-    )
-    strain = np.concatenate([matched.forward.strain, matched.backward.strain])
-    return IsometryFigures(one - two, 0.5 * (one + two), strain, outside)
+    places = (matched.forward, matched.backward)
+    if parts:
+        outside = 0.0
+        strains = [at.strain[inside] for at, inside in zip(places, matched.overlap.inside, strict=True)]
+    else:
+        outside = max(_outside(at.offset, at.sample, of) for at, of in zip(places, (second, first), strict=True))
+        strains = [at.strain for at in places]
+    return IsometryFigures(one - two, 0.5 * (one + two), np.concatenate(strains), outside)
 
 
 def log_eigenvalues(of: Chart) -> Float[Array, " e"]:
@@ -75,31 +83,32 @@ def own_figures(
     order = rng.permutation(n)
     rows = [np.sort(order[:half]), np.sort(order[half : 2 * half])]
     one, two = (chart(probe.take(each), method) for each in rows)
-    whole_edges = None if whole is None else _edges(whole)
+    whole_edges = None if whole is None else edges(whole)
     strain, outside, distances = [], [], []
     for source, target, kept in ((one, two, rows[0]), (two, one, rows[1])):
         sample, offset, _ = target.manifold.locate(target.manifold.project(source.probe.activations)[0])
-        edges = _edges(source)
-        strain.append(isometric.strain(target.manifold, edges, sample, offset))
+        between = edges(source)
+        strain.append(isometric.strain(target.manifold, between, sample, offset))
         outside.append(_outside(offset, sample, target))
         if whole is not None and whole_edges is not None:
             place = whole.position[kept[source.rows]]
-            distances.append(_unlike_distances((whole_edges, len(whole.rows)), edges, place, rng))
+            distances.append(_unlike_distances((whole_edges, len(whole.rows)), between, place, rng))
     spectrum, levels = _resampled_spectrum(probe, method, rng)
     apart = max(distances, default=float("nan"))
     return IsometryFigures(spectrum, levels, np.concatenate(strain), max(outside), apart)
 
 
-def _unlike_distances(whole: tuple[Edges, int], edges: Edges, place: Array, rng: np.random.Generator) -> float:
+def _unlike_distances(whole: tuple[Edges, int], part: Edges, place: Array, rng: np.random.Generator) -> float:
     """How unlike distances among some samples are along edges of all (and how many these are) and of a part; ``place``
     is that of its samples among all, −1 where they are not there."""
     here = rng.permutation(np.flatnonzero(place >= 0))[:_LANDMARKS]
     there = place[here]
     along_all = landmarks.distances(*whole, there)[there]
-    return landmarks.unlike(along_all, landmarks.distances(edges, len(place), here)[here])
+    return landmarks.unlike(along_all, landmarks.distances(part, len(place), here)[here])
 
 
-def _edges(of: Chart) -> Edges:
+def edges(of: Chart) -> Edges:
+    """Edges that distances are measured along."""
     return isometric.graph_edges(of.manifold, of.graph, isometric.edge_count(of.dimension))
 
 
@@ -115,6 +124,56 @@ def _resampled_spectrum(probe: Probe, method: DiffusionChart, rng: np.random.Gen
     e = min(COMPARED, *(len(each.eigenvalues) for each in drawn))
     levels = np.stack([log_eigenvalues(each)[:e] for each in drawn])
     return np.sqrt(2 * levels.var(axis=0, ddof=1) * k / (n - k)), levels.mean(axis=0)
+
+
+def spectra_in_place(
+    of: Chart, rows: Int[Array, " p"], target: Chart, sample: Int[Array, " p"], offset: Float[Array, "p d"]
+) -> tuple[Float[Array, " e"], Float[Array, " e"]]:
+    """Logarithms of the leading eigenvalues at some samples of a chart, by lengths on its own manifold, and by those on
+    the target's between the places that the samples have there.
+
+    On both, lengths are told in units of how far samples are apart around either end on the chart: a change of the
+    metric by the same factor at the same places, after which samples are spread evenly.
+    """
+    graph = of.graph.take(rows)
+    label = graph.components()[1]
+    largest = np.flatnonzero(label == np.bincount(label).argmax())
+    graph, rows, sample, offset = graph.take(largest), rows[largest], sample[largest], offset[largest]
+    near = graph.index[:, : _NEAR[min(of.dimension, len(_NEAR)) - 1]]
+    i, k = np.repeat(np.arange(len(rows)), near.shape[1]), near.ravel()
+    here = of.manifold.displacement(rows[i], rows[k])[0]
+    step, transport = target.manifold.displacement(sample[i], sample[k])
+    there = step - offset[i] + np.einsum("pde,pe->pd", transport, offset[k])
+    present = graph.present[:, : near.shape[1]]
+    spread = np.sqrt(np.where(present, graph.squared[:, : near.shape[1]], 0).max(axis=1))
+    spread = np.maximum(spread, np.finfo(float).tiny)
+    unit = np.sqrt(spread[i] * spread[k])[:, None] / np.median(spread)
+    spectra = []
+    for steps in (here / unit, there / unit):
+        steps = np.where(present[:, :, None], steps.reshape(*near.shape, -1), 0)
+        squared = np.where(present, np.square(steps).sum(axis=2), np.inf)
+        even = NeighbourGraph(near, squared, steps, np.where(present, 0.0, np.inf), graph.pruned)
+        spectra.append(_log_spectrum(even, of.dimension, float(np.median(spread) ** 2 / _REACH), of.options.alpha))
+    return spectra[0], spectra[1]
+
+
+def _log_spectrum(graph: NeighbourGraph, dimension: int, bandwidth: float, alpha: float) -> Array:
+    operator = diffusion.diffusion_operator(graph, dimension, bandwidth=bandwidth, alpha=alpha)
+    decay, vectors = eigen.leading(operator.conjugate(), min(COMPARED + 1, graph.size))
+    functions = vectors[:, 1:] / np.sqrt(operator.stationary)[:, None]
+    values = np.sort(diffusion.intrinsic_eigenvalues(operator, decay[1:], functions))
+    return np.log(np.maximum(values, np.finfo(float).tiny))
+
+
+def own_spectra_in_place(probe: Probe, method: DiffusionChart, rng: np.random.Generator) -> float:
+    """How far apart those spectra are for half of a network's samples, and where these are on the other half."""
+    n = len(probe)
+    half = min(n // 2, _MOST)
+    order = rng.permutation(n)
+    one, two = (chart(probe.take(np.sort(rows)), method) for rows in (order[:half], order[half : 2 * half]))
+    sample, offset, _ = two.manifold.locate(two.manifold.project(one.probe.activations)[0])
+    here, there = spectra_in_place(one, np.arange(len(one.rows)), two, sample, offset)
+    return float(np.sqrt(np.mean(np.square(here - there))))
 
 
 def unrelated_spectrum(first: Chart, second: Chart) -> float:

@@ -35,10 +35,16 @@ _REACH = 4.0
 _LEAST_ERROR = 3e-3
 _LEAST_STRAIN = 0.05
 _LEAST_APART = 0.05
+_LEAST_SPECTRUM = 0.02
 """Of no account, even where data without noise would show less."""
 _UNRELATED = 0.6
 """Relative difference of distances among samples and among unrelated ones: 0.5 to 0.9 on the worlds of the tests."""
 _STRAIN_REACH = 2.5
+_REACH_IN_PLACE = 1.5
+"""Spectra at the same places of right matches differ by less than those of halves."""
+_LIKELY = 0.5
+SMALLEST_OVERLAP = 1 / 3
+"""Of either manifold. A cap of so much of a sphere, laid flat, is strained by about as much as is put up with."""
 _USUAL_STRAIN = 1.5
 """Right matches strain up to 1.5 times as much as halves of one network; see docs/design.md."""
 
@@ -269,22 +275,30 @@ def by_isometry(case: Case) -> Judgement:
         own[1] = own[1].rescale(1 / matched.relative_scale)
     findings += [*diagnosis.of_match(matched), *diagnosis.of_observables(matched)]
     transformation = Transformation.from_match(matched)
-    figures = floors.isometry_figures(matched)
-    spectrum = _spectrum(*charts, own, figures.spectrum, "isometric")
-    shape = _shape_evidence(matched, figures, own, case.rng)
-    trial, anchored = None, []
+    trial = _spare_anchors(transformation, first, second, held) if len(held) else None
+    whole = _Compared(charts, (own[0], own[1]), floors.isometry_figures(matched), matched.anchor_distances)
+    spectrum, shape, anchored = _evidence(whole, matched, trial, case)
+    part = _of_overlap(case, matched)
+    if part:
+        in_part = _evidence(part, matched, trial, case)
+        # a match that tears, or that anchors contradict, says nothing of what lies outside
+        if min(figure.probability for figure in (*in_part[1], *in_part[2])) >= _LIKELY:
+            whole, (spectrum, shape, anchored) = part, in_part
+            findings += diagnosis.partial_overlap(matched)
+    unsure = len(matched.left_out) or any(map(diagnosis.nearly_folds, case.probes))
+    if _only_spectra_fail(spectrum, shape, anchored) and not unsure:
+        spectrum = _spectrum_in_place(matched, case)
     if len(matched.anchors):
-        anchored += _anchor_evidence(matched, own, case.anchor_noise or 0.0)
-        findings += diagnosis.of_anchors(anchored)
-    if len(held):
-        trial = _spare_anchors(transformation, first, second, held)
-        anchored.append(_trial_evidence(trial, transformation, case.rng))
+        findings += diagnosis.of_anchors(anchored[: len(anchored) - bool(trial)])
     evidence = (spectrum, *shape, *anchored)
     folded = _folded(case)
     if folded:
         findings.append(folded)
         return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
     decision, confidence = _isometric(spectrum, shape, anchored)
+    if whole is part and max(matched.overlap.share) < SMALLEST_OVERLAP:
+        findings.append(_small_overlap(matched))
+        return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
     if decision is Decision.EQUIVALENT:
         findings += diagnosis.ambiguity(matched)
     elif _blurred(case, spectrum, shape, anchored):
@@ -293,12 +307,115 @@ def by_isometry(case: Case) -> Judgement:
         transformation = None
         findings.append(
             _not_isometric(
-                spectrum, (spectrum, *shape), figures, scaled=any(f.name == "scale mismatch" for f in findings)
+                spectrum, (spectrum, *shape), whole.figures, scaled=any(f.name == "scale mismatch" for f in findings)
             )
             if decision is Decision.INEQUIVALENT
             else _cannot_tell(evidence)
         )
     return Judgement(decision, confidence, evidence, tuple(findings), transformation, charts, matched, trial)
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """What is compared: two charts, what each shows of itself, the figures between them, and how far anchors are apart
+    on either."""
+
+    charts: tuple[Chart, Chart]
+    own: tuple[IsometryFigures, IsometryFigures]
+    figures: IsometryFigures
+    among: Array
+
+
+def _evidence(
+    of: _Compared, matched: Match, trial: Trial | None, case: Case
+) -> tuple[Evidence, list[Evidence], list[Evidence]]:
+    """Of the spectra, of the shape, and of anchors."""
+    spectrum = _spectrum(*of.charts, list(of.own), of.figures.spectrum, "isometric")
+    shape = _shape_evidence(of, case.rng)
+    anchored = _anchor_evidence(matched, of, case.anchor_noise or 0.0) if len(matched.anchors) else []
+    if trial:
+        anchored.append(_trial_evidence(trial, case.rng))
+    return spectrum, shape, anchored
+
+
+def _of_overlap(case: Case, matched: Match) -> _Compared | None:
+    """The overlap alone, where either network was also probed on something else and enough anchors hold the match; None
+    otherwise.
+
+    Without anchors an overlap could be had by choice: some part of one rectangle fits some part of any other.
+    """
+    common = matched.overlap
+    if not common.partial or len(matched.anchors) <= matched.first.dimension:
+        return None
+    if not all(inside[rows].all() for inside, rows in zip(common.inside, matched.left_out.T, strict=True)):
+        return None  # both saw them, wherever the match puts them
+    whole = (matched.first, matched.second)
+    kept = [np.flatnonzero(inside) for inside in common.inside]
+    if min(map(len, kept)) < FEWEST:
+        return None
+    probes = [probe.take(of.rows[rows]) for probe, of, rows in zip(case.probes, whole, kept, strict=True)]
+    if matched.relative_scale != 1:
+        probes[1] = probes[1].rescale(1 / matched.relative_scale)
+    charts = chart(probes[0], case.method), chart(probes[1], case.method)
+    own = [floors.own_figures(probe, case.method, case.rng, of) for probe, of in zip(probes, charts, strict=True)]
+    places = np.full((len(matched.anchors), 2), -1)
+    for k in (0, 1):
+        among = np.full(len(whole[k].rows), -1)
+        among[kept[k]] = charts[k].position
+        places[:, k] = among[matched.anchors[:, k]]
+    places = places[(places >= 0).all(axis=1)]
+    apart = [
+        landmarks.distances(floors.edges(of), len(of.rows), rows)[rows]
+        for of, rows in zip(charts, places.T, strict=True)
+    ]
+    return _Compared(charts, (own[0], own[1]), floors.isometry_figures(matched, charts), np.stack(apart))
+
+
+def _only_spectra_fail(spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence]) -> bool:
+    """Whether spectra cannot tell, as where samples are spread too unevenly, and anchors and shape agree."""
+    agree = min((figure.probability for figure in (*shape, *anchored)), default=0.0) >= _SURE
+    return bool(anchored) and agree and not spectrum.separable
+
+
+def _spectrum_in_place(matched: Match, case: Case) -> Evidence:
+    """The difference of spectra where both networks are seen at the same places: the samples of one of them, and where
+    the match puts these on the other's manifold.
+
+    How samples are spread is then the same in both, and so is what chance does to their spectra.
+    """
+    values, floor, nulls = [], [], []
+    charts = (matched.first, matched.second)
+    for here, at, inside in (
+        (0, matched.forward, matched.overlap.inside[0]),
+        (1, matched.backward, matched.overlap.inside[1]),
+    ):
+        rows = np.flatnonzero(inside)
+        one, two = floors.spectra_in_place(charts[here], rows, charts[1 - here], at.sample[rows], at.offset[rows])
+        values.append(_rms(one - two))
+        floor.append(floors.own_spectra_in_place(charts[here].probe.take(rows), case.method, case.rng))
+        nulls.append(_rms(np.diff(one)))
+    worst = int(np.argmax(values))
+    return Evidence(
+        "difference of spectra at the same places",
+        "isometric",
+        values[worst],
+        max(*floor, _LEAST_SPECTRUM),
+        nulls[worst],
+        float(np.sqrt(3 / (4 * COMPARED))),
+        "of ln λ",
+        _REACH_IN_PLACE,
+    )
+
+
+def _small_overlap(matched: Match) -> Finding:
+    one, two = matched.overlap.share
+    return Finding(
+        "small overlap",
+        f"what both were probed on is {one:.0%} of the first's and {two:.0%} of the second's: on so small a part "
+        "manifolds of other shape agree as well",
+        "probe both on more of the same range of inputs",
+        Severity.DECISIVE,
+    )
 
 
 def _isometric(spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence]) -> tuple[Decision, float]:
@@ -377,18 +494,18 @@ def _folded(case: Case) -> Finding | None:
     )
 
 
-def _shape_evidence(
-    matched: Match, figures: IsometryFigures, own: list[IsometryFigures], rng: np.random.Generator
-) -> list[Evidence]:
+def _shape_evidence(of: _Compared, rng: np.random.Generator) -> list[Evidence]:
+    figures, own = of.figures, of.own
     strain_floor = max(_LEAST_STRAIN, *(floors.torn(each.strain) for each in own))
-    uncovered_floor = max(*(each.uncovered for each in own), 1 / len(matched.first.rows))
+    number = len(of.charts[0].rows)
+    uncovered_floor = max(*(each.uncovered for each in own), 1 / number)
     return [
         Evidence(
             "strain of the match",
             "isometric",
             floors.torn(figures.strain),
             strain_floor,
-            max(floors.unrelated_strain(matched.first, rng), floors.unrelated_strain(matched.second, rng)),
+            max(floors.unrelated_strain(each, rng) for each in of.charts),
             log_spread(np.minimum(figures.strain, 1), rng),
             "of edge length",
             _STRAIN_REACH,
@@ -399,13 +516,13 @@ def _shape_evidence(
             max(figures.uncovered, uncovered_floor / 2),
             uncovered_floor,
             1.0,
-            float(1 / np.sqrt(max(figures.uncovered * len(matched.first.rows), 4))),
+            float(1 / np.sqrt(max(figures.uncovered * number, 4))),
             "of samples",
         ),
     ]
 
 
-def _anchor_evidence(matched: Match, own: list[IsometryFigures], noise: float) -> list[Evidence]:
+def _anchor_evidence(matched: Match, of: _Compared, noise: float) -> list[Evidence]:
     """How far anchors are from where the others and the geometry put them; and how unlike their distances are."""
     d, residual = matched.first.dimension, matched.forward.anchor_residual
     spread = float(1 / np.sqrt(2 * len(residual) * d))
@@ -425,9 +542,9 @@ def _anchor_evidence(matched: Match, own: list[IsometryFigures], noise: float) -
                 _REACH,
             )
         )
-    if len(residual) > 1:
-        there, here = matched.anchor_distances
-        floor = max(_LEAST_APART, *(figures.distances for figures in own))
+    if of.among.shape[1] > 1:
+        there, here = of.among
+        floor = max(_LEAST_APART, *(figures.distances for figures in of.own))
         noise = float(np.sqrt(2) * np.hypot(noise, matched.second.graph.spacing()) / _rms(there))
         unlike = landmarks.unlike(there, here)
         figure = Evidence(
@@ -476,7 +593,7 @@ def _spare_anchors(transformation: Transformation, first: Probe, second: Probe, 
     return Trial(held[:, 0], estimate.value, true, estimate.uncertainty, estimate.inside)
 
 
-def _trial_evidence(trial: Trial, transformation: Transformation, rng: np.random.Generator) -> Evidence:
+def _trial_evidence(trial: Trial, rng: np.random.Generator) -> Evidence:
     errors = np.linalg.norm(trial.predicted - trial.true, axis=1)
     spread = np.sqrt(np.mean(np.square(trial.true - trial.true.mean(axis=0)).sum(axis=1)))
     deranged = np.linalg.norm(trial.predicted - np.roll(trial.true, 1, axis=0), axis=1)
@@ -498,9 +615,10 @@ def _not_isometric(
     worst = spectrum if scaled else min(evidence, key=lambda figure: figure.probability)
     if worst.name.startswith("samples outside"):
         return Finding(
-            "partial overlap",
+            "not covered",
             f"{figures.uncovered:.0%} of one network's samples lie outside what the other was probed on",
-            "probe both on the same range of inputs",
+            "probe both on the same range of inputs; or give more anchors than dimensions: then what both were probed "
+            "on is judged by itself",
             Severity.DECISIVE,
         )
     return Finding(

@@ -16,6 +16,7 @@ from sametask.charts.chart import Chart
 from sametask.matching.match import Match
 from sametask.probes.rank import LocalRank
 from sametask.transformation import Transformation
+from sametask.verdict.diagnosis import PARTIAL
 from sametask.verdict.evidence import Evidence
 from sametask.verdict.folds import Folds
 
@@ -106,7 +107,7 @@ class Verdict:
         lines = [
             f"{self.decision.value.upper()} (confidence {self.confidence:.2f})",
             f"  {self.names[0]}  |  {self.names[1]}",
-            f"  {_MEANING[self.decision]}",
+            f"  {self.meaning}",
         ]
         if self.evidence:
             lines.append("evidence")
@@ -119,7 +120,21 @@ class Verdict:
     @property
     def meaning(self) -> str:
         """The decision in a sentence."""
-        return _MEANING[self.decision]
+        if not self.partial or self.overlap is None:
+            return _MEANING[self.decision]
+        one, two = self.overlap
+        return f"{_MEANING[self.decision]} This holds for what both were probed on: {one:.0%} | {two:.0%} of either."
+
+    @property
+    def overlap(self) -> tuple[float, float] | None:
+        """How much of what the first network was probed on, by volume, the second was probed on too, and the other way
+        round, each 0 … 1, by their match; None without one."""
+        return None if self.match is None else self.match.overlap.share
+
+    @property
+    def partial(self) -> bool:
+        """Whether the decision is about the overlap alone, as either network was also probed on something else."""
+        return any(finding.name == PARTIAL for finding in self.diagnosis)
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as plain numbers and strings, for JSON."""
@@ -133,6 +148,8 @@ class Verdict:
                 "second": self.samples[1],
                 "corresponding": self.samples[2],
             },
+            "overlap": None if self.overlap is None else list(self.overlap),
+            "partial": self.partial,
             "dimension": [rank.rank for rank in self.ranks],
             "folded": [folds.share if folds.any else 0.0 for folds in self.folds],
             "ambiguity": None if self.match is None else self.match.ambiguity,
