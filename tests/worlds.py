@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.spatial import KDTree
 from scipy.special import erf
 
 import sametask as st
+from shapes import across, bumpy_normals, bumpy_points, directions, ellipsoid_points, in_blob, in_triangle
 
 _PLEAT_WIDTH = 0.3
+_PLACES = 20_000
+"""Points by which quantiles are told and places found."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,12 @@ class RandomNetwork:
         jacobian = np.einsum("dw,nw,wm->nmd", self.inner, slope, self.outer) + self.linear.T
         jacobian[:, :, 0] *= (1 - (1 - self.pleat) * np.exp(-np.square(x[:, 0] / _PLEAT_WIDTH)))[:, None]
         return jacobian
+
+    def recoded(self, rng: np.random.Generator) -> RandomNetwork:
+        """The same with its neurons in another order, each in units of its own."""
+        order = rng.permutation(self.outer.shape[1])
+        gains = np.exp(rng.uniform(-1, 1, len(order))) * rng.choice([-1.0, 1.0], len(order))
+        return replace(self, outer=self.outer[:, order] * gains, linear=self.linear[:, order] * gains)
 
     def _pleated(self, x: np.ndarray) -> np.ndarray:
         lost = (1 - self.pleat) * _PLEAT_WIDTH * np.sqrt(np.pi) / 2 * erf(x[:, 0] / _PLEAT_WIDTH)
@@ -93,6 +104,9 @@ class World:
         eigenvalues: exact leading Laplace–Beltrami (Neumann) eigenvalues, without 0; empty where not known.
         functions: ``functions(x)`` → (n, e), exact eigenfunctions in the order of the blocks.
         blocks: columns of ``functions`` that belong together.
+        isometries: of the world, as maps of inputs to inputs, but for turns.
+        turned: ``turned(x, like)``, the turn of x that comes nearest to ``like``, where every turn is an isometry.
+        inside: whether points belong to it, for flat worlds whose inputs are intrinsic coordinates.
     """
 
     dimension: int
@@ -102,6 +116,9 @@ class World:
     eigenvalues: np.ndarray = field(default_factory=lambda: np.empty(0))
     functions: Callable[[np.ndarray], np.ndarray] = lambda x: np.empty((len(x), 0))
     blocks: tuple[tuple[int, ...], ...] = ()
+    isometries: tuple[Callable[[np.ndarray], np.ndarray], ...] = (np.array,)
+    turned: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    inside: Callable[[np.ndarray], np.ndarray] | None = None
 
     def probe(self, network: RandomNetwork | Recorded, x: np.ndarray, **options) -> st.Probe:
         """The network seen at x with exact Jacobians along the world's tangents."""
@@ -142,7 +159,45 @@ def box(*sides: float) -> World:
         values[leading],
         functions,
         tuple((k,) for k in range(5)),
+        _box_isometries(lengths),
+        inside=lambda x: np.all((x > 0) & (x < lengths), axis=1),
     )
+
+
+def _box_isometries(lengths: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], ...]:
+    """Reflections, and exchanges of equal sides."""
+    d = len(lengths)
+    orders = [list(order) for order in itertools.permutations(range(d)) if (lengths[list(order)] == lengths).all()]
+
+    def along(order: list[int], flipped: tuple[bool, ...]) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda x: np.where(flipped, lengths - x[:, order], x[:, order])
+
+    return tuple(along(order, flipped) for order in orders for flipped in itertools.product((False, True), repeat=d))
+
+
+def stretched_interval() -> World:
+    """An interval whose inputs are no lengths: an input t is 1.2 (exp(1.5 t) − 1) / 1.5 from its end.
+
+    Like any interval it is isometric to its mirror image.
+    """
+    rate, gain = 1.5, 1.2
+
+    def mirrored(x: np.ndarray) -> np.ndarray:
+        return np.log(1 + np.exp(rate) - np.exp(rate * x)) / rate
+
+    return World(
+        1,
+        1,
+        lambda rng, n: rng.uniform(0, 1, (n, 1)),
+        lambda x: np.exp(-rate * x)[:, :, None] / gain,
+        isometries=(np.array, mirrored),
+    )
+
+
+def _turn(x: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """The orthogonal image of x nearest to ``like``."""
+    left, _, right = np.linalg.svd(x.T @ like)
+    return x @ left @ right
 
 
 def circle() -> World:
@@ -164,47 +219,98 @@ def circle() -> World:
         np.array([1.0, 1, 4, 4, 9]),
         functions,
         ((0, 1), (2, 3), (4, 5)),
+        turned=_turn,
     )
 
 
 def sphere() -> World:
     """The unit sphere in R³."""
 
-    def sample(rng: np.random.Generator, n: int) -> np.ndarray:
-        x = rng.normal(size=(n, 3))
-        return x / np.linalg.norm(x, axis=1, keepdims=True)
-
-    def tangents(x: np.ndarray) -> np.ndarray:
-        helper = np.where(np.abs(x[:, :1]) < 0.6, [[1.0, 0, 0]], [[0, 1.0, 0]])
-        first = np.cross(x, helper)
-        first /= np.linalg.norm(first, axis=1, keepdims=True)
-        return np.stack([first, np.cross(x, first)], 2)
-
     def functions(x: np.ndarray) -> np.ndarray:
         a, b, c = x.T
         return np.stack([a, b, c, a * b, b * c, c * a, a * a - b * b, 3 * c * c - 1], 1)
 
-    return World(2, 3, sample, tangents, np.array([2.0, 2, 2, 6, 6]), functions, ((0, 1, 2), (3, 4, 5, 6, 7)))
+    return World(
+        2, 3, directions, across, np.array([2.0, 2, 2, 6, 6]), functions, ((0, 1, 2), (3, 4, 5, 6, 7)), turned=_turn
+    )
 
 
 def _part_of(whole: World, inside: Callable[[np.ndarray], np.ndarray]) -> World:
-    """A flat world with pieces cut out."""
+    """A world with pieces cut out, and with them its isometries."""
 
     def sample(rng: np.random.Generator, n: int) -> np.ndarray:
         x = whole.sample(rng, 8 * n)
         return x[inside(x)][:n]
 
-    return World(whole.dimension, whole.ambient, sample, whole.tangents)
+    within = whole.inside
+    return World(
+        whole.dimension,
+        whole.ambient,
+        sample,
+        whole.tangents,
+        inside=None if within is None else lambda x: within(x) & inside(x),
+    )
 
 
 def l_shape() -> World:
-    """A rectangle 1.6 × 1 without its upper right quarter."""
+    """A rectangle 1.6 × 1 without its upper right quarter; its arms are unequal, so nothing maps it to itself."""
     return _part_of(box(1.6, 1.0), lambda x: (x[:, 0] < 0.8) | (x[:, 1] < 0.5))
 
 
 def annulus() -> World:
     """A ring of radii 0.3 and 0.8 around (0.8, 0.8)."""
-    return _part_of(box(1.6, 1.6), lambda x: np.abs(np.linalg.norm(x - 0.8, axis=1) - 0.55) < 0.25)
+    ring = _part_of(box(1.6, 1.6), lambda x: np.abs(np.linalg.norm(x - 0.8, axis=1) - 0.55) < 0.25)
+    return replace(ring, turned=lambda x, like: 0.8 + _turn(x - 0.8, like - 0.8))
+
+
+def blob() -> World:
+    """A smooth outline without symmetry."""
+    return _part_of(box(1.6, 1.6), in_blob)
+
+
+def triangle() -> World:
+    """With sides 1.6, 1.3 and 0.9."""
+    return _part_of(box(1.6, 0.8), in_triangle)
+
+
+def bumpy_sphere() -> World:
+    """A sphere with bumps, of radii 0.7 to 1.4, without symmetry."""
+    return World(2, 3, bumpy_points, lambda x: across(bumpy_normals(x)))
+
+
+def ellipsoid() -> World:
+    """With the half axes 1, 0.7 and 1.6."""
+    axes = np.array([1.0, 0.7, 1.6])
+
+    def tangents(x: np.ndarray) -> np.ndarray:
+        normals = x / axes**2
+        return across(normals / np.linalg.norm(normals, axis=1, keepdims=True))
+
+    def flipped(signs: tuple[float, ...]) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda x: x * signs
+
+    isometries = tuple(flipped(signs) for signs in itertools.product((1.0, -1.0), repeat=3))
+    return World(2, 3, lambda rng, n: ellipsoid_points(rng, n, axes), tangents, isometries=isometries)
+
+
+def cylinder() -> World:
+    """Of radius 1 and height 1.3."""
+    around = circle()
+    height = 1.3
+
+    def tangents(x: np.ndarray) -> np.ndarray:
+        along = np.zeros((len(x), 3, 2))
+        along[:, :2, :1], along[:, 2, 1] = around.tangents(x), 1
+        return along
+
+    return World(
+        2,
+        3,
+        lambda rng, n: np.concatenate([around.sample(rng, n), rng.uniform(0, height, (n, 1))], 1),
+        tangents,
+        isometries=(np.array, lambda x: np.array([0, 0, height]) + x * [1, 1, -1]),
+        turned=lambda x, like: np.concatenate([_turn(x[:, :2], like[:, :2]), x[:, 2:]], 1),
+    )
 
 
 def torus() -> World:
@@ -220,12 +326,55 @@ def torus() -> World:
         along[:, 1, 1], along[:, 3, 1] = -x[:, 3], x[:, 1]
         return along
 
-    return World(2, 4, sample, tangents)
+    return World(
+        2,
+        4,
+        sample,
+        tangents,
+        isometries=(np.array, lambda x: x[:, [2, 3, 0, 1]]),
+        turned=lambda x, like: np.concatenate([_turn(x[:, :2], like[:, :2]), _turn(x[:, 2:], like[:, 2:])], 1),
+    )
+
+
+def slice_of(world: World, start: float, stop: float) -> World:
+    """The part whose first input lies between these quantiles."""
+    if (start, stop) == (0, 1):
+        return world
+    first = world.sample(np.random.default_rng(0), _PLACES)[:, 0]
+    least, most = np.quantile(first, [start, stop])
+    return _part_of(world, lambda x: (least <= x[:, 0]) & (x[:, 0] <= most))
+
+
+def skewed(world: World, factor: float) -> World:
+    """The same world sampled ``factor`` times more densely where inputs are small than where they are large."""
+    if factor == 1:
+        return world
+    heights = np.sort(world.sample(np.random.default_rng(0), _PLACES).sum(1))
+    least, most = heights[0], heights[-1]
+
+    def sample(rng: np.random.Generator, n: int) -> np.ndarray:
+        x = world.sample(rng, round(2 * factor * n))
+        return x[rng.uniform(size=len(x)) < factor ** -((x.sum(1) - least) / (most - least))][:n]
+
+    return replace(world, sample=sample)
 
 
 WORLDS = {"interval": box(1.0), "rectangle": box(1.6, 1.0), "circle": circle(), "sphere": sphere()}
 SHAPES = {"L-shape": l_shape(), "annulus": annulus(), "torus": torus(), "box": box(1.5, 1.2, 1.0)}
 """Worlds whose spectra are not written down."""
+
+UNLABELLED = {
+    "square": box(1.0, 1.0),
+    "stretched interval": stretched_interval(),
+    "blob": blob(),
+    "triangle": triangle(),
+    "bumpy sphere": bumpy_sphere(),
+    "cylinder": cylinder(),
+    "ellipsoid": ellipsoid(),
+}
+"""Worlds to match without anchors."""
+
+EVERY = WORLDS | SHAPES | UNLABELLED
 
 NEURONS = {name: 2 * world.dimension + 1 for name, world in (WORLDS | SHAPES).items()}
 
@@ -265,36 +414,53 @@ def pair(
     n: int,
     seed: int,
     *,
+    n2: int | None = None,
     anchors: int = 6,
-    neurons: int | None = None,
+    neurons: int | tuple[int, int] | None = None,
     strength: float = 1.0,
     pleat: float = 1.0,
     burst: tuple[int, float] | None = None,
     noise: float = 0.0,
     half: bool = False,
+    skew: float = 1.0,
+    shares: tuple[float, float] = (1.0, 1.0),
+    recoded: bool = False,
 ) -> Pair:
     """Two random networks on a world; samples are independent except for the first ``anchors`` rows.
 
     Args:
         name: of the world.
         n: samples of each network.
+        n2: of the second, where it has another number.
         seed: of everything drawn.
         anchors: samples that both networks saw.
-        neurons: of each network; default 2d + 1.
+        neurons: of each network, or of the two; default 2d + 1.
         strength: of the networks' nonlinear part.
         pleat: least derivative of the first input, see :class:`RandomNetwork`.
         burst: (size, scale) of bursts in place of exact Jacobians.
         noise: on every activation recorded, as a share of the network's root mean square spread.
         half: whether activations and Jacobians are recorded in half precision.
+        skew: how much more densely the second is sampled at one end of the world than at the other.
+        shares: of the world, that the two were probed on: the first at its lower, the second at its upper end. Anchors
+            and unseen points are of what both were probed on.
+        recoded: whether the second's neurons are taken in another order and other units.
     """
-    world = (WORLDS | SHAPES)[name]
-    m = NEURONS[name] if neurons is None else neurons
-    x1 = world.sample(np.random.default_rng([seed, 1]), n)
-    x2 = world.sample(np.random.default_rng([seed, 2]), n)
+    world = EVERY[name]
+    m = (2 * world.dimension + 1,) * 2 if neurons is None else (neurons,) * 2 if isinstance(neurons, int) else neurons
+    begin, end = 1 - shares[1], shares[0]
+    parts = slice_of(world, 0, end), skewed(slice_of(world, begin, 1), skew)
+    overlap = slice_of(world, begin, end)
+    x1 = parts[0].sample(np.random.default_rng([seed, 1]), n)
+    x2 = parts[1].sample(np.random.default_rng([seed, 2]), n2 or n)
+    if overlap is not world:
+        x1[:anchors] = overlap.sample(np.random.default_rng([seed, 9]), anchors)
     x2[:anchors] = x1[:anchors]
     first, second = (
-        replace(RandomNetwork.draw(world.ambient, m, 1000 * seed + k, strength=strength), pleat=pleat) for k in (1, 2)
+        replace(RandomNetwork.draw(world.ambient, m[k - 1], 1000 * seed + k, strength=strength), pleat=pleat)
+        for k in (1, 2)
     )
+    if recoded:
+        second = second.recoded(np.random.default_rng([seed, 8]))
     recorded = (
         _recorded(first, x1, noise, half, np.random.default_rng([seed, 6])),
         _recorded(second, x2, noise, half, np.random.default_rng([seed, 7])),
@@ -305,7 +471,7 @@ def pair(
         else world.bursts(network, x, np.random.default_rng([seed, 4 + k]), *burst, name=label)
         for k, (network, x, label) in enumerate(zip(recorded, (x1, x2), ("first", "second"), strict=True))
     ]
-    unseen = world.sample(np.random.default_rng([seed, 3]), 1000)
+    unseen = overlap.sample(np.random.default_rng([seed, 3]), 1000)
     rows = np.arange(anchors)
     return Pair(probes[0], probes[1], np.stack([rows, rows], 1), (first, second), unseen, recorded)
 
@@ -399,3 +565,16 @@ def block_correlation(functions: np.ndarray, truth: np.ndarray, weights: np.ndar
         centred = block - weights @ block / weights.sum()
         bases.append(np.linalg.qr(np.sqrt(weights)[:, None] * centred)[0])
     return float(np.linalg.svd(bases[0].T @ bases[1], compute_uv=False).min())
+
+
+def up_to_isometry(world: World, network: Activations, x: np.ndarray, predicted: np.ndarray) -> tuple[float, int]:
+    """The least relative error of activations predicted at x, that an isometry of the world leaves; and which it is."""
+    like = x
+    if world.turned is not None:
+        places = world.sample(np.random.default_rng(0), _PLACES)
+        like = places[np.asarray(KDTree(network(places)).query(predicted)[1])]
+    errors = []
+    for isometry in world.isometries:
+        moved = isometry(x) if world.turned is None else world.turned(isometry(x), like)
+        errors.append(relative_error(predicted, network(moved)))
+    return min(errors), int(np.argmin(errors))
