@@ -11,6 +11,8 @@ _WAVES = (
 _AXES = np.array([[0.2, 0.3, 0.93], [0.85, -0.2, 0.48], [-0.5, 0.75, 0.43], [0.1, -0.8, -0.59]])
 _AXES /= np.linalg.norm(_AXES, axis=1, keepdims=True)
 _HEIGHTS = np.array([0.22, 0.18, 0.2, 0.15])  # of the bumps: zonal harmonics of degrees 2, 3, 2, 3
+_MOST_AREA = 2.08
+"""Of the bumpy sphere for each of the sphere."""
 
 
 def in_blob(x: np.ndarray) -> np.ndarray:
@@ -26,7 +28,7 @@ def in_triangle(x: np.ndarray) -> np.ndarray:
     corners = np.array([[0.0, 0.0], [1.6, 0.0], [1.075, np.sqrt(1.69 - 1.075**2)]])
     along = np.roll(corners, -1, axis=0) - corners
     away = x[:, None] - corners
-    return (along[:, 0] * away[:, :, 1] - along[:, 1] * away[:, :, 0] > 0).all(1)
+    return np.all(along[:, 0] * away[:, :, 1] > along[:, 1] * away[:, :, 0], axis=1)
 
 
 def directions(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -64,7 +66,7 @@ def bumpy_points(rng: np.random.Generator, n: int) -> np.ndarray:
     u = directions(rng, 8 * n)
     x = bumpy_radius(u)[:, None] * u
     area = np.sum(x * x, axis=1) / np.sum(bumpy_normals(x) * u, axis=1)  # of the surface for each of the sphere
-    return x[rng.uniform(0, area.max(), len(x)) < area][:n]
+    return x[rng.uniform(0, _MOST_AREA, len(x)) < area][:n]
 
 
 def ellipsoid_points(rng: np.random.Generator, n: int, axes: np.ndarray) -> np.ndarray:
