@@ -15,7 +15,7 @@ import sys
 import numpy as np
 
 import sametask as st
-from sametask.experiments.instruments import camera, learned, position, recording, sensors, states
+from sametask.experiments.instruments import camera, learned, position, recording, sensors, states, through
 
 PAIRS = {
     "position and sensors": (position, sensors()),
@@ -31,7 +31,9 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="print the verdicts whole")
     options = parser.parse_args()
     for name, instruments in PAIRS.items():
-        networks = [learned(instrument, seed=options.seed + k) for k, instrument in enumerate(instruments)]
+        networks = [
+            through(instrument, learned(instrument, seed=options.seed + k)) for k, instrument in enumerate(instruments)
+        ]
         verdict = compared(networks, options.samples, options.seed)
         print(f"{name}: {verdict.decision.value} ({verdict.confidence:.2f}), {errors(verdict, networks, options.seed)}")
         if options.verbose:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import sametask as st
-from sametask.experiments.instruments import CORNERS, camera, learned, position, recording, sensors, states
+from sametask.experiments.instruments import CORNERS, camera, learned, position, recording, sensors, states, through
 from worlds import relative_error
 
 INSTRUMENTS = {
@@ -25,7 +25,8 @@ SAMPLES = 250
 
 @cache
 def network(name: str) -> st.Network:
-    return learned(INSTRUMENTS[name], seed=list(INSTRUMENTS).index(name), name=name)
+    """Of states."""
+    return through(INSTRUMENTS[name], learned(INSTRUMENTS[name], seed=list(INSTRUMENTS).index(name), name=name))
 
 
 @cache
@@ -81,6 +82,18 @@ def test_every_instrument_shows_the_whole_state(name):
     chart = charted(name)
     assert chart.dimension == st.local_rank(chart.probe).rank == 2
     assert chart.probe.metric.condition.max() < 10
+
+
+@pytest.mark.parametrize("name", ["sensors", "front", "8 kHz"])
+def test_readings_with_the_instruments_tangents_are_the_same_probe(name):
+    instrument, x, step = INSTRUMENTS[name], states(seed=3, n=60), 1e-5
+    moves = step * np.eye(2)
+    tangents = np.stack([(instrument(x + move) - instrument(x - move)) / (2 * step) for move in moves], axis=1)
+    network = learned(instrument, seed=1)
+    exact = st.probe(network, instrument(x), st.Jacobian(tangents=tangents))
+    through_states = st.probe(through(instrument, network), x, st.CentralDifference(1e-4))
+    np.testing.assert_allclose(exact.activations, through_states.activations)
+    np.testing.assert_allclose(exact.metric.gains, through_states.metric.gains, rtol=1e-5)
 
 
 @pytest.mark.parametrize("pair", PAIRS)

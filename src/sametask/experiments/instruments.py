@@ -4,7 +4,8 @@ A state is two numbers, drawn from a triangle without symmetry. An instrument tu
 a network learns, from what its own instrument shows, to tell the state. Two such networks have no input in common, not
 even the kind of it. What they share is what a small step of the state means, and that is all that is needed::
 
-    probe = st.probe(learned(camera(0.3), seed=1), states(seed=2, n=800), st.CentralDifference(1e-4))
+    network = learned(camera(0.3), seed=1)  # of pictures
+    probe = st.probe(through(camera(0.3), network), states(seed=2, n=800), st.CentralDifference(1e-4))
 """
 
 from __future__ import annotations
@@ -120,20 +121,28 @@ def learned(instrument: Instrument, seed: int, name: str | None = None, n: int =
         n: states it learns from.
 
     Returns:
-        A network of states: the instrument, then the hidden layer.
+        A network of readings, with exact derivatives.
     """
-    seen = states(10_000 + seed, n)
-    readings = instrument(seen)
+    wanted = states(10_000 + seed, n)
+    readings = instrument(wanted)
     middle, spread = readings.mean(0), readings.std()
     model = MLPRegressor(
         hidden_layer_sizes=(WIDTH,), activation="tanh", solver="lbfgs", alpha=1e-3, max_iter=200, random_state=seed
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # it has learned enough by then
-        model.fit((readings - middle) / spread, seen)
+        model.fit((readings - middle) / spread, wanted)
     weights, shift = model.coefs_[0], model.intercepts_[0]
 
-    def hidden(state: Array) -> Array:
-        return np.tanh((instrument(state) - middle) / spread @ weights + shift)
+    def hidden(seen: Array) -> Array:
+        return np.tanh((seen - middle) / spread @ weights + shift)
 
-    return from_callable(hidden, name)
+    def slope(seen: Array) -> Array:
+        return (1 - hidden(seen) ** 2)[:, :, None] * weights.T / spread
+
+    return from_callable(hidden, name, jacobian=slope)
+
+
+def through(instrument: Instrument, network: Network) -> Network:
+    """A network of readings as one of states."""
+    return from_callable(lambda state: network(instrument(state)), network.name)
