@@ -178,7 +178,7 @@ def _one(row: Row, seed: int, judged: bool) -> dict[str, Any]:
     match = st.match(st.chart(drawn.first), st.chart(drawn.second), anchors=anchors)
     transformation = st.Transformation.from_match(match)
     estimate = transformation.forward(drawn.unseen_first)
-    result: dict[str, Any] = {"seconds": time.perf_counter() - start, "told": match.ambiguity}
+    result: dict[str, Any] = {"seconds": time.perf_counter() - start, "told": _told(match)}
     result["forward"], which = up_to_isometry(world, drawn.networks[1], drawn.unseen, estimate.value)
     place = world.isometries[which](drawn.unseen)
     if world.turned is None:
@@ -196,6 +196,12 @@ def _one(row: Row, seed: int, judged: bool) -> dict[str, Any]:
         verdict = st.compare(drawn.first, drawn.second, anchors=anchors)
         result["decision"], result["overlap"] = verdict.decision.value, getattr(verdict, "overlap", None)
     return result
+
+
+def _told(match: st.Match) -> str:
+    """How many matches are equally good, or which continuum of them there is."""
+    group = match.symmetry
+    return group.name if group is not None and not group.order else str(match.ambiguity)
 
 
 def _candidates(world: World, drawn: Pair, match: st.Match) -> list[tuple[float, int]]:
@@ -241,7 +247,7 @@ def _line(label: str, row: Row, results: list[dict[str, Any]]) -> str:
 
     errors, right = of("forward"), int(np.sum(of("forward") < RIGHT))
     true = GROUPS.get(row.world, str(1 if row.partial else len(EVERY[row.world].isometries)))
-    told = ",".join(str(value) for value in sorted(set(of("told").tolist())))
+    told = ",".join(sorted({str(value) for value in of("told")}))
     candidates = [result["candidates"] for result in results if "candidates" in result]
     met = {len({which for error, which in found if error < RIGHT}) for found in candidates}
     best = np.array([min(found)[0] for found in candidates])
