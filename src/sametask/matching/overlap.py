@@ -23,6 +23,8 @@ _LEAST = 0.05
 """A share outside is there if it is this many standard deviations, and no less than this."""
 _HOLDS = 0.5
 """Samples whose edges are violated by less, relative to their length, are not torn."""
+_ACROSS = 3.0
+"""A match of curves holds together where its places are no farther from samples than so many times what is near."""
 _SPREAD = 10
 """Edges as far as which samples follow the majority of those around them."""
 
@@ -88,11 +90,11 @@ def _rim(chart: Chart, rows: Bool[Array, " n"]) -> float:
     return float(volume @ ~on_all_sides(graph.steps[rows], graph.present[rows]) / volume.sum())
 
 
-def near(target: Chart, places: Images) -> Bool[Array, " n"]:
-    """Whether places are as near to a sample of the chart as about the (2d + 2)nd neighbour is."""
+def near(target: Chart, places: Images, slack: float = 1.0) -> Bool[Array, " n"]:
+    """Whether places are as near to a sample of the chart as about the (2d + 2)nd neighbour is, or ``slack`` times."""
     count = min(2 * target.dimension + 2, target.graph.index.shape[1])
     squared = np.where(target.graph.present, target.graph.squared, 0)[:, :count].max(axis=1)
-    return np.square(places.offset).sum(axis=1) <= squared[places.sample]
+    return np.square(places.offset).sum(axis=1) <= slack**2 * squared[places.sample]
 
 
 def surrounded(target: Chart, sample: Int[Array, " p"], offset: Float[Array, "p d"]) -> Bool[Array, " p"]:
@@ -155,7 +157,8 @@ def believed(
     """
     n = len(places.sample)
     around = surrounded(target, places.sample, places.offset)
-    holds = (places.strain < _HOLDS) & near(target, places)
+    # on curves across a gap of the target's samples as well
+    holds = (places.strain < _HOLDS) & near(target, places, _ACROSS if chart.dimension == 1 else 1.0)
     joined = holds[edges.i] & holds[edges.j]
     links = sp.coo_array((np.ones(int(joined.sum())), (edges.i[joined], edges.j[joined])), shape=(n, n))
     piece = connected_components(links, directed=False)[1]
