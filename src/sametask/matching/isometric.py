@@ -202,7 +202,7 @@ def refine(
         enough = max(tolerance, _SETTLED * float(np.sqrt(violations[-1])))
         still = np.sqrt(np.mean(np.square(move).sum(axis=1))) < enough * scale
         still &= np.abs(spin).max(initial=0) < _TURNING
-        idle = len(violations) > 6 and violations[-1] > 0.98 * violations[-5]
+        idle = pulls is None and len(violations) > 6 and violations[-1] > 0.98 * violations[-5]
         if still or idle or len(violations) >= iterations:
             astray = _astray(edges, between - turned, transport, rotation)
             if not repairs or not 0 < astray.sum() < n / 2:
