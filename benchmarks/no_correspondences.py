@@ -13,8 +13,6 @@ points within one and two uncertainties.
 
 Rows with a percentage were probed on parts of the world; unseen points are of the overlap, and ``anchors`` is the error
 of six anchors there, or where those are given, of six anchors with both probed on all of it.
-
-``--strangers 100`` compares so many pairs on worlds that are not isometric instead, and counts the verdicts.
 """
 
 from __future__ import annotations
@@ -35,22 +33,10 @@ from sametask.matching.match import invert
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from pose import best_pose
-from worlds import EVERY, Pair, RandomNetwork, World, pair, relative_error, up_to_isometry
+from worlds import EVERY, Pair, World, pair, relative_error, up_to_isometry
 
 ANCHORS = 6
 RIGHT = 0.1
-STRANGERS = (
-    ("blob", "triangle"),
-    ("L-shape", "rectangle"),
-    ("rectangle", "square"),
-    ("L-shape", "blob"),
-    ("bumpy sphere", "ellipsoid"),
-    ("bumpy sphere", "sphere"),
-    ("interval", "stretched interval"),
-    ("annulus", "cylinder"),
-    ("blob", "annulus"),
-    ("torus", "cylinder"),
-)
 GROUPS = {"circle": "O(2)", "sphere": "O(3)", "annulus": "O(2)", "cylinder": "2·O(2)", "torus": "2·O(2)²"}
 
 
@@ -127,13 +113,9 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=100)
     parser.add_argument("--rows", help="only rows whose label contains one of these, separated by commas")
     parser.add_argument("--samples", type=float, default=1, help="times as many samples as the table has")
-    parser.add_argument("--strangers", type=int, default=0, help="compare so many pairs that are not isometric")
     parser.add_argument("--each", action="store_true", help="a line for every seed")
     parser.add_argument("--verdicts", action="store_true", help="the verdict of whole rows as well")
     options = parser.parse_args()
-    if options.strangers:
-        _strangers(options.strangers, options.first_seed, options.samples)
-        return
     print(
         f"{'manifold':40} {'right':>5} {'told':>14} {'met':>5} {'forward':>8} {'worst':>8} {'best':>8} {'anchors':>8} "
         f"{'ratio':>7} {'pose':>7} {'coverage':>9} {'time':>7}"
@@ -149,25 +131,6 @@ def main() -> None:
             if options.each:
                 print(_line(f"  {seed}", used, results[-1:]), flush=True)
         print(_line(used.label, used, results), flush=True)
-
-
-def _strangers(count: int, first_seed: int, samples: float) -> None:
-    """Verdicts on pairs of worlds that are not isometric, seed by seed."""
-    verdicts: dict[tuple[str, str], list[str]] = {}
-    for seed in range(first_seed, first_seed + count):
-        names = STRANGERS[seed % len(STRANGERS)]
-        probes = []
-        for k, name in enumerate(names, 1):
-            world = EVERY[name]
-            network = RandomNetwork.draw(world.ambient, 2 * world.dimension + 1, 1000 * seed + k)
-            x = world.sample(np.random.default_rng([seed, k]), round(1000 * samples))
-            probes.append(world.probe(network, x, name=name))
-        verdicts.setdefault(names, []).append(st.compare(*probes, anchors=None).decision.value)
-    for names, given in verdicts.items():
-        told = ", ".join(f"{given.count(decision)} {decision}" for decision in sorted(set(given)))
-        print(f"{' and '.join(names):40} {told}")
-    claimed = sum(given.count("equivalent") for given in verdicts.values())
-    print(f"{count} pairs that are not isometric, of {claimed} of them a match is claimed")
 
 
 def _one(row: Row, seed: int, judged: bool) -> dict[str, Any]:
