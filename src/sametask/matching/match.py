@@ -91,10 +91,40 @@ class Match:
         """The anchors left out as rows of the probes."""
         return np.stack([self.first.rows[self.left_out[:, 0]], self.second.rows[self.left_out[:, 1]]], axis=1)
 
+    def choose(self, k: int) -> Match:
+        """The match that takes candidate ``k`` for the right one, that is now the first.
+
+        Raises:
+            InputError: there is no such candidate.
+        """
+        _check.count("k", k, least=0)
+        if k >= len(self.candidates):
+            raise InputError(f"k: {k}; this match has candidates 0 to {len(self.candidates) - 1}")
+        # what outlines leave open is as much for each
+        images = dataclasses.replace(self.candidates[k].images, deviation=self.forward.deviation)
+        images, backward, common = _finished(self.first, self.second, images, self.anchors, confine=False)
+        chosen = dataclasses.replace(self.candidates[k], images=images)
+        others = (each for number, each in enumerate(self.candidates) if number != k)
+        return dataclasses.replace(
+            self, forward=images, backward=backward, overlap=common, candidates=(chosen, *others), agreement=None
+        )
+
     @property
     def strain(self) -> float:
         """Typical relative violation of isometry: 0 when every neighbourhood is carried rigidly."""
         return float(np.median(self.forward.strain))
+
+
+def _finished(
+    first: Chart, second: Chart, images: Images, anchors: Int[Array, "k 2"], *, confine: bool
+) -> tuple[Images, Images, Overlap]:
+    """Places both ways, those believed that only seem to be on the other's support marked as torn; and the overlap."""
+    inside, images = believed(first, second, _edges(first), images, anchors[:, 0])
+    if confine:
+        images = confined(first, second, _edges(first), images, inside, anchors)
+    backward = invert(images, first, second)
+    inside_back, backward = believed(second, first, _edges(second), backward, anchors[:, 1])
+    return images, backward, overlap((first, second), (images, backward), (inside, inside_back))
 
 
 def match(
@@ -175,12 +205,7 @@ def match(
         among = among / np.array([1.0, images.stretch])[:, None, None]
         factor, unsure = factor * images.stretch, images.stretch_deviation
     right, wrong = pairs[kept], pairs[~kept]
-    inside, images = believed(first, second, _edges(first), images, right[:, 0])
-    if held_by_anchors and not noise:
-        images = confined(first, second, _edges(first), images, inside, right)
-    backward = invert(images, first, second)
-    inside_back, backward = believed(second, first, _edges(second), backward, right[:, 1])
-    common = overlap((first, second), (images, backward), (inside, inside_back))
+    images, backward, common = _finished(first, second, images, right, confine=held_by_anchors and not noise)
     found = (dataclasses.replace(found[0], images=images), *found[1:])
     if better:
         better = (factor * better[0], better[1])

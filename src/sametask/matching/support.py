@@ -27,6 +27,11 @@ _INSIDE = 1e-3
 _WEIGHT = 0.01
 """Of a wall against a typical edge: walls are known to a fraction of the spacing, edges far better. All of them
 together move the map as a whole."""
+_POWER = 0.75
+"""The hull of as many samples as are around falls short of the edge as the root of their density; so many of the others
+lie beyond it, as go with their own density. Each counts by this power of the ratio, lest the denser ones win."""
+_UNEQUAL = 30.0
+"""Densities that differ by a larger factor count as if they differed by this."""
 _FIRM = 0.3
 """Beyond so many spacings a sample pulls no more firmly: at corners samples lie farthest beyond, and tell least."""
 
@@ -142,6 +147,14 @@ class Supported:
         return Supported(manifold, graph, depth)
 
     @cached_property
+    def spread(self) -> Float[Array, " n"]:
+        """How far apart samples lie around each."""
+        near = min(2 * self.manifold.dimension + 2, self.graph.index.shape[1])
+        squared = np.where(self.graph.present, self.graph.squared, 0)[:, :near].max(axis=1)
+        logarithm = 0.5 * np.log(np.maximum(squared, np.finfo(float).tiny))
+        return np.exp(logarithm[self.graph.index].mean(axis=1))
+
+    @cached_property
     def edge(self) -> Int[Array, " q"]:
         """Samples beyond the hull of those around."""
         rows = np.flatnonzero(self.depth < self.graph.spacing())
@@ -174,13 +187,18 @@ class Walls:
 
     def __call__(self, sample: Array, offset: Array, rotation: Array) -> Pulls:
         """Pulls on places; see :func:`isometric.refine`."""
+        d, edge = self.first.manifold.dimension, self.second.edge
         there = self.second.beyond(sample, offset)
-        near, here = self.seen(self.second.edge, sample, offset, rotation)
+        near, here = self.seen(edge, sample, offset, rotation)
         back = np.einsum("pde,pe->pd", rotation[near], self.first.beyond(near, here))
         rows = np.concatenate([np.arange(len(sample)), near])
         moves = np.concatenate([-there, back])
+        sparser = np.concatenate(
+            [self.first.spread / self.second.spread[sample], self.second.spread[edge] / self.first.spread[near]]
+        )
+        worth = np.clip(sparser ** (_POWER * d), 1 / _UNEQUAL, _UNEQUAL)
         length = np.linalg.norm(moves, axis=1) / (_FIRM * self.second.graph.spacing())
-        return Pulls.along(rows, moves, _WEIGHT / np.maximum(1, length))
+        return Pulls.along(rows, moves, _WEIGHT * worth / np.maximum(1, length))
 
     def seen(
         self, rows: Int[Array, " q"], sample: Array, offset: Array, rotation: Array

@@ -186,11 +186,12 @@ def method(verdict: Verdict) -> list[str]:
     told.append(_charted(verdict))
     if verdict.match is not None:
         anchors = len(verdict.match.anchors)
-        start = f"{anchors} anchor{'s' * (anchors != 1)}" if anchors else "their geometry alone"
+        held = f"{anchors} anchor{'s' * (anchors != 1)}" if anchors else "nothing but their geometry"
         told.append(
-            f"The charts were aligned in blocks of eigenfunctions from {start}, the alignment grown block by block "
-            "(ZoomOut: Melzi et al. 2019), and refined so that neighbourhoods are carried as rigidly as they can be. "
-            "The transformation interpolates the values and derivatives that the match gives at each sample."
+            f"The charts were matched by {held}: coarse maps, from distances along the manifolds and from "
+            "eigenfunctions (functional maps grown block by block, ZoomOut: Melzi et al. 2019), were refined so that "
+            "neighbourhoods are carried as rigidly as they can be. The transformation interpolates the values and "
+            "derivatives that the match gives at each sample."
         )
     elif any(figure.name.startswith("left-out error") for figure in verdict.evidence):
         told.append(

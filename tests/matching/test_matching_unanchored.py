@@ -1,0 +1,117 @@
+"""Candidates without anchors: one where there is no symmetry, all where there is; hints that choose between them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+import sametask as st
+from matches import astray, carried_error, charted, truth
+from sametask.matching import unanchored
+from worlds import Pair, relative_error
+
+
+@cache
+def free(world: str, n: int, seed: int) -> tuple[Pair, st.Match]:
+    both, first, second = charted(world, n, seed, anchors=0)
+    return both, st.match(first, second)
+
+
+def errors(both: Pair, match: st.Match) -> list[float]:
+    """Of the second's activations at each candidate's places."""
+    second = match.second.manifold
+    return [
+        relative_error(second.evaluate(each.images.sample, each.images.offset), truth(both, match))
+        for each in match.candidates
+    ]
+
+
+def test_a_shape_without_symmetry_has_one_match():
+    both, match = free("L-shape", 600, 61)
+    assert match.ambiguity == 1
+    assert match.symmetry is None
+    assert carried_error(both, match) < 0.03
+    assert min(match.overlap.share) > 0.95
+
+
+def test_uncertainty_covers_what_outlines_leave_open():
+    both, match = free("L-shape", 600, 61)
+    estimate = st.Transformation.from_match(match).forward(both.unseen_first)
+    error = np.linalg.norm(estimate.value - both.unseen_second, axis=1)
+    assert np.mean(error[estimate.inside] <= 2 * estimate.uncertainty[estimate.inside]) > 0.6
+    assert np.median(estimate.uncertainty) < 0.05 * np.sqrt(both.unseen_second.var(axis=0).sum())
+
+
+def test_every_candidate_of_a_rectangle_is_a_match_to_choose():
+    both, match = free("rectangle", 500, 62)
+    assert match.ambiguity == 4
+    k = int(np.argmin(errors(both, match)))
+    chosen = match.choose(k)
+    assert carried_error(both, chosen) < 0.03
+    assert len(chosen.candidates) == len(match.candidates)
+    back = st.Transformation.from_match(chosen).backward(both.unseen_second)
+    assert relative_error(back.value[back.inside], both.unseen_first[back.inside]) < 0.04
+    with pytest.raises(st.InputError, match="this match has candidates 0 to"):
+        match.choose(len(match.candidates))
+
+
+def test_one_anchor_where_the_match_says_decides():
+    both, match = free("rectangle", 500, 62)
+    first, second = match.first, match.second
+    (row,) = match.symmetry.anchors
+    # the second network's nearest sample to what the first saw there
+    seen = both.networks[1](first.probe.inputs[[row]])
+    partner = int(np.argmin(np.linalg.norm(second.probe.activations - seen, axis=1)))
+    decided = st.match(first, second, anchors=[(first.rows[row], second.rows[partner])], anchor_noise=0.02)
+    assert decided.ambiguity == 1
+    assert carried_error(both, decided) < 0.05
+
+
+def test_an_observable_decides_between_the_candidates_of_a_rectangle():
+    both, match = free("rectangle", 500, 62)
+    first, second = match.first, match.second
+    slanted = [probe.inputs @ [1.0, 0.4] for probe in (both.first, both.second)]
+    decided = st.match(first, second, observables=tuple(slanted))
+    assert decided.ambiguity == 1
+    assert carried_error(both, decided) < 0.03
+    assert decided.agreement.agrees
+
+
+def test_an_observable_turns_a_circle():
+    both, first, second = charted("circle", 300, 63, anchors=0)
+    angles = [np.arctan2(*probe.inputs.T[::-1]) for probe in (both.first, both.second)]
+    told = [np.stack([np.cos(each), np.sin(2 * each)], axis=1) for each in angles]
+    match = st.match(first, second, observables=tuple(told))
+    assert match.ambiguity == 1
+    assert carried_error(both, match) < 0.05
+
+
+def test_more_samples_than_are_searched_are_all_refined(monkeypatch):
+    both, first, second = charted("L-shape", 600, 64, anchors=0)
+    monkeypatch.setattr(unanchored, "_SEARCHED", 400)
+    match = st.match(first, second)
+    assert len(match.forward.sample) == len(first.rows)
+    assert match.ambiguity == 1
+    assert carried_error(both, match) < 0.03
+
+
+def test_unequal_samples_and_densities_have_the_same_match():
+    both, first, second = charted("L-shape", 600, 65, anchors=0)
+    rng = np.random.default_rng(0)
+    x = both.second.inputs
+    thinned = np.flatnonzero(rng.uniform(size=len(x)) < 0.25 + 0.75 * x[:, 0] / 1.6)
+    few = st.chart(both.second.take(thinned))
+    match = st.match(first, few)
+    assert match.ambiguity == 1
+    assert len(few.rows) < 0.8 * len(second.rows)
+    assert carried_error(both, match) < 0.15  # wrong maps are off by more than half
+    assert np.median(astray(both, match) / match.forward.deviation) < 2
+
+
+def test_the_same_seed_finds_the_same_candidates():
+    _, first, second = charted("interval", 200, 66, anchors=0)
+    one, two = st.match(first, second), st.match(first, second)
+    assert [each.score for each in one.candidates] == [each.score for each in two.candidates]
+    assert np.array_equal(one.forward.offset, two.forward.offset)
