@@ -20,6 +20,8 @@ _BLURRED = 8.0
 """Anchors nearer to each other than so many times their noise say little by their distance."""
 _WHOLE = 0.01
 """A first guess of which fewer samples are torn from their neighbours, once it settles, needs no other beside it."""
+_LOST = 1.0
+"""Shares of samples torn and of anchors missed add up to more where a guess has not settled."""
 _FAR = 5.0
 """An anchor this many times farther from where the rest puts it than others are, and than the match is uncertain, is
 wrong."""
@@ -280,19 +282,22 @@ def _begin(search: _Search, guesses: list[tuple[Array, Array]]) -> None:
     """Start from the first guess that settles nearly everywhere, or else from the one that settles best.
 
     Beyond what both were probed on a right guess may tear, which counts for nothing; and its mirror image may not, but
-    that misses the anchors.
+    that misses the anchors. Where none has settled yet anchors are missed by all; then each is refined to the end.
     """
-    least = np.inf
-    for places in guesses:
-        settled = dataclasses.replace(search, places=places).refined(search.rows, trial=True)
-        here = near(search.second, settled)
-        torn = float(np.mean(settled.strain[here] > _STRAINED)) if here.any() else 1.0
-        bad = torn + float(np.mean(settled.anchor_residual > search.near(settled)))
-        if bad < least:
-            least = bad
-            search.accept(settled)
-        if bad <= max(_WHOLE, 1 / len(settled.strain)):
+    for trial in (True, False):
+        least = np.inf
+        for places in guesses:
+            settled = dataclasses.replace(search, places=places).refined(search.rows, trial=trial)
+            here = near(search.second, settled)
+            torn = float(np.mean(settled.strain[here] > _STRAINED)) if here.any() else 1.0
+            bad = torn + float(np.mean(settled.anchor_residual > search.near(settled)))
+            if bad < least:
+                least, best = bad, settled
+            if bad <= max(_WHOLE, 1 / len(settled.strain)):
+                break
+        if least <= _LOST:
             break
+    search.accept(best)
 
 
 def _with_right(search: _Search, images: Images) -> Images:

@@ -51,20 +51,22 @@ class Outline:
         return float(np.median(among.min(axis=1)))
 
     @staticmethod
-    def of(edges: Edges, size: int, dimension: int) -> Outline:
-        """The outline of so many samples, along the edges between them; the first point is an outermost one."""
+    def of(edges: Edges, size: int, dimension: int, begun: Int[Array, " k"] | None = None) -> Outline:
+        """The outline of so many samples, along the edges between them; the first points are those that it is
+        ``begun`` with, or an outermost one."""
         # an edge whose ends disagree may be a shortcut from sheet to sheet: it is no shorter than they disagree
-        edges = dataclasses.replace(edges, step=edges.step * (1 + edges.apart / edges.length)[:, None])
+        longer = 1 + edges.apart / np.maximum(edges.length, np.finfo(float).tiny)
+        edges = dataclasses.replace(edges, step=edges.step * longer[:, None])
         count = min(_POINTS.get(dimension, _POINTS_ABOVE), size)
-        first = int(np.argmax(landmarks.distances(edges, size, np.array([0]))[:, 0]))
-        rows, columns = [first], []
-        nearest = np.full(size, np.inf)
-        while True:
+        if begun is None or not len(begun):
+            begun = np.array([np.argmax(landmarks.distances(edges, size, np.array([0]))[:, 0])])
+        rows = [int(row) for row in begun]
+        columns = list(landmarks.distances(edges, size, begun).T)
+        nearest = np.min(columns, axis=0)
+        while len(rows) < count and nearest.max() > 0:
+            rows.append(int(np.argmax(nearest)))
             columns.append(landmarks.distances(edges, size, np.array([rows[-1]]))[:, 0])
             nearest = np.minimum(nearest, columns[-1])
-            if len(rows) == count or nearest.max() == 0:
-                break
-            rows.append(int(np.argmax(nearest)))
         return Outline(np.array(rows), np.stack(columns, axis=1))
 
 
@@ -89,6 +91,7 @@ def coarse_maps(
     dimension: int,
     starts: tuple[Int[Array, " l1"], ...] = (),
     *,
+    held: int = 0,
     most: int = 48,
 ) -> tuple[CoarseMap, ...]:
     """Maps that nearly keep distances, least distorted first, one for each that is different.
@@ -97,12 +100,13 @@ def coarse_maps(
         one, two: distances among the points of the two outlines.
         dimension: of the manifolds.
         starts: points of the second for those of the first, to be tried besides.
+        held: the first so many points of the two are known to belong together.
         most: different maps to stop at; a continuum has any number.
     """
-    assigned = _assignments(one, two, dimension)
+    assigned = _assignments(one, two, dimension, held)
     few, all_ = np.arange(assigned.shape[1]), np.arange(len(one))
-    begun = [_through(one, two, few, places) for places in assigned]
-    begun += [_through(one, two, all_, places) for places in starts]
+    begun = [_through(one, two, few, places, held) for places in assigned]
+    begun += [_through(one, two, all_, places, held) for places in starts]
     begun.sort(key=lambda each: each.distortion)
     spacing = float(np.median((two + np.diag(np.full(len(two), np.inf))).min(axis=1)))
     found: list[CoarseMap] = []
@@ -111,7 +115,7 @@ def coarse_maps(
         for _ in range(_ROUNDS):
             if _known(each, found, two, spacing):
                 break
-            better = _mended(one, two, each)
+            better = _mended(one, two, each, held)
             if better.distortion >= each.distortion:
                 found.append(each)
                 break
@@ -132,14 +136,16 @@ def apart(a: CoarseMap, b: CoarseMap, two: Float[Array, "l2 l2"]) -> float:
     return float(two[a.there, b.there].mean())
 
 
-def _assignments(one: Array, two: Array, dimension: int) -> Int[Array, "q k"]:
+def _assignments(one: Array, two: Array, dimension: int, held: int) -> Int[Array, "q k"]:
     """Places for the first few points of the first outline among all of the second's; the best first."""
     count = min(dimension + 2, len(one))
     grid = np.linspace(0, 1, _QUANTILES)
     mine, theirs = (np.quantile(each, grid, axis=1).T for each in (one, two))
     unlike = np.square(mine[:count, None] - theirs[None]).mean(axis=2)  # (count, l2)
     partial, cost = np.arange(len(two))[:, None], unlike[0]
-    for k in range(1, count):
+    if held:
+        partial, cost = np.arange(held)[None], np.zeros(1)
+    for k in range(max(held, 1), count):
         wrong = np.square(one[k, :k][None, :, None] - two[partial]).sum(axis=1)  # (p, l2)
         total = cost[:, None] + wrong + unlike[k][None]
         flat = np.argpartition(total, min(_KEPT, total.size) - 1, axis=None)[:_KEPT]
@@ -149,18 +155,23 @@ def _assignments(one: Array, two: Array, dimension: int) -> Int[Array, "q k"]:
     return partial[np.argsort(cost, kind="stable")[:_COMPLETED]]
 
 
-def _mended(one: Array, two: Array, each: CoarseMap) -> CoarseMap:
+def _mended(one: Array, two: Array, each: CoarseMap, held: int) -> CoarseMap:
     """Every point placed anew where it is as far from all others as it should be."""
     a = np.concatenate([np.arange(len(one)), each.back])
-    return _through(one, two, a, np.concatenate([each.there, np.arange(len(two))]))
+    return _through(one, two, a, np.concatenate([each.there, np.arange(len(two))]), held)
 
 
-def _through(one: Array, two: Array, a: Array, b: Array) -> CoarseMap:
+def _through(one: Array, two: Array, a: Array, b: Array, held: int) -> CoarseMap:
     """The map that suits pairs (a, b) of points best."""
+    # what is known counts as much as all the rest
+    worth = np.where(a < held, 1 + len(a) / max(held, 1), 1.0)
     mine, theirs = one[:, a], two[:, b]
-    wrong = np.square(mine).sum(axis=1)[:, None] + np.square(theirs).sum(axis=1) - 2 * mine @ theirs.T
+    wrong = np.square(mine) @ worth
+    wrong = wrong[:, None] + np.square(theirs) @ worth - 2 * (mine * worth) @ theirs.T
     there, back = wrong.argmin(axis=1), wrong.argmin(axis=0)
+    there[:held] = back[:held] = np.arange(held)
     a, b = np.concatenate([np.arange(len(one)), back]), np.concatenate([there, np.arange(len(two))])
-    off = one[np.ix_(a, a)] - two[np.ix_(b, b)]
+    worth = np.where(a < held, 1 + len(a) / max(held, 1), 1.0)
+    off = np.square(one[np.ix_(a, a)] - two[np.ix_(b, b)])
     scale = np.mean(np.square(one)) + np.mean(np.square(two))
-    return CoarseMap(there, back, float(np.sqrt(np.mean(np.square(off)) / (0.5 * scale))))
+    return CoarseMap(there, back, float(np.sqrt(worth @ off @ worth / worth.sum() ** 2 / (0.5 * scale))))

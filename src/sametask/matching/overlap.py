@@ -204,17 +204,23 @@ def confined(
     kept[anchors[:, 0]] = True
     if np.mean(~kept) <= _LEAST:
         return images
+    between = kept[edges.i] & kept[edges.j]
+    held_by_edges = np.zeros(len(kept), bool)
+    held_by_edges[edges.i[between]] = held_by_edges[edges.j[between]] = True
+    kept &= held_by_edges
+    among = kept[anchors[:, 0]]
+    if not among.any():
+        return images
     rows = np.flatnonzero(kept)
     place = np.cumsum(kept) - 1
     manifold = first.manifold
-    between = kept[edges.i] & kept[edges.j]
     of = {each.name: getattr(edges, each.name)[between] for each in dataclasses.fields(Edges)}
     alone = isometric.refine(
         SampledManifold(manifold.activations[rows], manifold.metric.take(rows)),
         second.manifold,
         Edges(**{**of, "i": place[of["i"]], "j": place[of["j"]]}),
         (images.sample[rows], images.offset[rows]),
-        anchors=np.stack([place[anchors[:, 0]], anchors[:, 1]], axis=1),
+        anchors=np.stack([place[anchors[among, 0]], anchors[among, 1]], axis=1),
         draws=0,
     )
     if np.mean(np.minimum(alone.strain, 1)) > np.mean(np.minimum(images.strain[rows], 1)):
@@ -222,4 +228,6 @@ def confined(
     result = {name: getattr(images, name).copy() for name in ("sample", "offset", "differential", "strain")}
     for name, values in result.items():
         values[rows] = getattr(alone, name)
-    return dataclasses.replace(images, anchor_residual=alone.anchor_residual, **result)
+    residual = images.anchor_residual.copy()
+    residual[among] = alone.anchor_residual
+    return dataclasses.replace(images, anchor_residual=residual, **result)

@@ -153,7 +153,9 @@ def unanchored(first: Chart, second: Chart, rng: np.random.Generator, hints: Hin
     small, rows = zip(*(_part(each, hints.pairs[:, k], rng) for k, each in enumerate((first, second))), strict=True)
     told = hints.part((first, second), small, rows)
     pair = _Pair.of(*small)
-    one, two = (Outline.of(_edges(each), len(each.rows), each.dimension) for each in small)
+    one, two = (
+        Outline.of(_edges(each), len(each.rows), each.dimension, told.pairs[:, k]) for k, each in enumerate(small)
+    )
     anchors = told.pairs if len(told.pairs) else None
     usual = _usual_overshoot(small[0], rng)
     settled = _settled(pair, one, two, told, rng)
@@ -179,10 +181,10 @@ def unanchored(first: Chart, second: Chart, rng: np.random.Generator, hints: Hin
     rest = [each for each in settled if all(_apart(each, other, one, two) >= two.spacing for other in good)]
     refined = good
     if small[0] is not first or small[1] is not second:
-        whole, rest, anchors = _Pair.of(first, second), [], hints.pairs if len(hints.pairs) else None
-        refined = [
-            whole.refined(_carried(each.images, pair, whole), iterations=_ITERATIONS, anchors=anchors) for each in good
-        ]
+        whole, rest = _Pair.of(first, second), []
+        anchors = hints.pairs if len(hints.pairs) else None
+        starts = [_carried(each.images, pair, whole) for each in good]
+        refined = [whole.refined(start, iterations=_ITERATIONS, anchors=anchors) for start in starts]
     group = None
     if len(good) > 1:
         group = _symmetry(good, hands, pair, one, two, continuous=continuous)
@@ -196,18 +198,22 @@ def _settled(pair: _Pair, one: Outline, two: Outline, hints: Hints, rng: np.rand
     """Candidates that coarse maps settle to, each once, best first."""
     first, second = pair.first, pair.second
     starts = spectral_starts(first, second, one, two, rng)
-    maps = coarse_maps(one.among, two.among, first.dimension, starts, most=_FOUND_BY_HINTS if hints else _FOUND)
+    most, held = _FOUND_BY_HINTS if hints else _FOUND, len(hints.pairs)
+    maps = coarse_maps(one.among, two.among, first.dimension, starts, held=held, most=most)
     maps = [each for each in maps if each.distortion <= _SCREENED * maps[0].distortion]
     if hints:
         maps.sort(key=lambda each: hints.cost(each, one, two))
+    anchors = hints.pairs if held else None
     found = [
-        pair.refined(landmarks.places(second, *_landmark_distances(one, two, coarse)), iterations=_GLANCED)
+        pair.refined(
+            landmarks.places(second, *_landmark_distances(one, two, coarse)), iterations=_GLANCED, anchors=anchors
+        )
         for coarse in maps[:_MOST]
     ]
     likely = _different(found, one, two)
     if not hints:
         likely = likely[:_LIKELY]
-    return _different([pair.refined(_places(each)) for each in likely], one, two)
+    return _different([pair.refined(_places(each), anchors=anchors) for each in likely], one, two)
 
 
 def _different(found: list[Candidate], one: Outline, two: Outline) -> list[Candidate]:
