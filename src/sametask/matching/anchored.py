@@ -292,12 +292,12 @@ def _begin(search: _Search, guesses: list[tuple[Array, Array]]) -> None:
             torn = float(np.mean(settled.strain[here] > _STRAINED)) if here.any() else 1.0
             bad = torn + float(np.mean(settled.anchor_residual > search.near(settled)))
             if bad < least:
-                least, best = bad, settled
+                least = bad
+                search.accept(settled)
             if bad <= max(_WHOLE, 1 / len(settled.strain)):
                 break
         if least <= _LOST:
             break
-    search.accept(best)
 
 
 def _with_right(search: _Search, images: Images) -> Images:
