@@ -160,7 +160,7 @@ def test_no_anchors_on_an_interval_leave_its_two_ways_round():
 @cache
 def unanchored() -> tuple[st.Match, float]:
     """A rectangle matched without anchors, and the error against the nearest of its four symmetries."""
-    both = pair("rectangle", 700, _SEED, anchors=0)
+    both = pair("rectangle", 500, _SEED, anchors=0)
     match = st.match(st.chart(both.first), st.chart(both.second))
     net, x = RandomNetwork.draw(2, 5, 1000 * _SEED + 2), match.first.probe.inputs
     symmetric = [net(np.abs([a, b] - x)) for a in (0, 1.6) for b in (0, 1)]
@@ -233,7 +233,7 @@ def test_unrelated_shapes_cannot_be_matched_without_strain_or_overhang():
     long, square = box(1.6, 1.0), box(1.2, 1.0)
     rng = np.random.default_rng(0)
     charts = [
-        st.chart(world.probe(RandomNetwork.draw(2, 5, k), world.sample(rng, 500)))
+        st.chart(world.probe(RandomNetwork.draw(2, 5, k), world.sample(rng, 250)))
         for k, world in enumerate((long, square))
     ]
     match = st.match(*charts)
@@ -263,7 +263,7 @@ def test_growing_improves_on_a_start_from_few_eigenfunctions(world):
 
 
 def test_the_same_call_gives_the_same_bits():
-    both = pair("rectangle", 400, _SEED, anchors=0)
+    both = pair("rectangle", 150, _SEED, anchors=0)
     charts = [st.chart(both.first), st.chart(both.second)]
     one, two = (st.match(*charts, seed=3) for _ in range(2))
     assert np.array_equal(one.forward.offset, two.forward.offset)
@@ -311,12 +311,13 @@ def test_anchors_whose_sample_is_not_charted_are_none():
     assert chart.rows[match.anchors[:, 0]].tolist() == [1, 200]
 
 
-@pytest.mark.parametrize("none", [[], (), np.empty((0, 2)), np.empty((0, 2), int)])
-def test_an_empty_list_of_anchors_is_none(none):
-    _, first, second = charted("interval", 200, _SEED, 0)
-    match = st.match(first, second, anchors=none)
-    assert match.kind == "unanchored"
-    assert np.array_equal(match.forward.offset, st.match(first, second).forward.offset)
+def test_an_empty_list_of_anchors_is_none():
+    _, first, second = charted("interval", 60, _SEED, 0)
+    wanted = st.match(first, second)
+    for none in ([], (), np.empty((0, 2)), np.empty((0, 2), int)):
+        match = st.match(first, second, anchors=none)
+        assert match.kind == "unanchored"
+        assert np.array_equal(match.forward.offset, wanted.forward.offset)
 
 
 def test_a_circle_without_anchors_is_a_match_up_to_rotation():

@@ -42,6 +42,34 @@ def test_starts_are_tried_besides():
     assert (maps[0].there == place).all()
 
 
+@pytest.mark.parametrize("held", [1, 2, 3])
+def test_points_that_are_known_hold_maps_of_a_sphere(held):
+    """Two points leave a map and its mirror image, three one map, and one leaves any turn about it."""
+    one, two = (np.random.default_rng([9, k]).normal(size=(150, 3)) for k in (0, 1))
+    one, two = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (one, two))
+    two[:held] = np.eye(3)[:held]
+    one[:held] = two[:held]
+    among = (np.arccos(np.clip(each @ each.T, -1, 1)) for each in (one, two))
+    maps = coarse_maps(*among, 2, held=held)
+    assert all((each.there[:held] == np.arange(held)).all() for each in maps)
+    best = [each for each in maps if each.distortion < 1.5 * maps[0].distortion]
+    right, mirrored = (
+        [np.linalg.norm(two[each.there] - one * [1, 1, sign], axis=1).mean() < 0.3 for each in best] for sign in (1, -1)
+    )
+    assert any(right)
+    assert any(mirrored) == (held < 3)
+    assert all(np.logical_or(right, mirrored)) == (held > 1)
+
+
+def test_an_outline_that_is_begun_goes_on_from_there():
+    first = charted("rectangle", 600, 7)[1]
+    edges = isometric.graph_edges(first.manifold, first.graph, 12)
+    outline = Outline.of(edges, len(first.rows), 2, np.array([5, 17]))
+    assert outline.rows[:2].tolist() == [5, 17]
+    assert np.unique(outline.rows).size == outline.distances.shape[1]
+    assert np.allclose(outline.among, outline.among.T)
+
+
 def test_an_outline_is_spread_evenly_and_begins_at_the_rim():
     both, first, _ = charted("rectangle", 600, 7)
     edges = isometric.graph_edges(first.manifold, first.graph, 12)

@@ -109,17 +109,16 @@ def test_without_anchors_the_factor_is_known_as_well_as_is_said(world):
 
 @pytest.mark.parametrize("world", ["interval", "rectangle"])
 def test_without_anchors_places_are_as_uncertain_as_the_unit(world):
-    """A wrong unit moves places as far as they are from the middle."""
+    """A wrong unit moves places as far as they are from the middle; the middle moves where edges leave room."""
     match, given = matched(world, None, 0), matched(world, _FACTOR, 0)
     x = match.first.probe.inputs
     away = np.linalg.norm(x - (x.max(axis=0) + x.min(axis=0)) / 2, axis=1) / np.sqrt(match.first.dimension)
     added = np.sqrt(np.square(match.forward.deviation).mean())
     wanted = match.relative_scale_deviation * np.sqrt(np.square(away).mean())
     assert 0.8 * wanted < added < 1.5 * np.hypot(wanted, np.sqrt(np.square(given.forward.deviation).mean()))
-    far, near = (match.forward.deviation[np.argsort(away)[rows]].mean() for rows in (slice(-30, None), slice(30)))
-    assert far > 2 * near
 
 
+@pytest.mark.slow
 def test_without_anchors_three_dimensions_keep_their_size():
     both, first, _ = charted("box", 300, _SEED, 0)
     match = st.match(first, st.chart(both.second.rescale(_FACTOR)), relative_scale=None)

@@ -54,13 +54,13 @@ def test_a_small_overlap_decides_nothing():
 
 def test_without_anchors_no_overlap_is_chosen():
     """The opposite: some part of any rectangle fits some part of another."""
-    both = partly("rectangle", 400, 3)
+    both = partly("rectangle", 250, 3)
     v = st.compare(both.first, both.second, anchors=None)
     assert v.decision is not Decision.EQUIVALENT
 
 
 def test_wrong_anchors_have_no_overlap():
-    both = partly("rectangle", 400, 3)
+    both = partly("rectangle", 250, 3)
     wrong = np.stack([both.anchors[:, 0], np.roll(both.anchors[:, 1], 2)], 1)
     v = st.compare(both.first, both.second, anchors=wrong)
     assert v.decision is not Decision.EQUIVALENT
