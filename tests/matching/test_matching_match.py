@@ -175,7 +175,7 @@ def test_no_anchors_on_a_rectangle_leave_its_four_symmetries():
 
 
 def test_no_anchors_on_a_rectangle_leave_what_its_edges_tell():
-    assert unanchored()[1] < 0.03
+    assert unanchored()[1] < 0.05
 
 
 def test_anchors_choose_among_the_symmetries():

@@ -109,13 +109,14 @@ def test_without_anchors_the_factor_is_known_as_well_as_is_said(world):
 
 @pytest.mark.parametrize("world", ["interval", "rectangle"])
 def test_without_anchors_places_are_as_uncertain_as_the_unit(world):
-    """A wrong unit moves places as far as they are from the middle; the middle moves where edges leave room."""
+    """A wrong unit moves places as far as they are from the middle; the middle moves where edges leave room, and more
+    where the two do not fit in size: what is said may be twice as much, not less."""
     match, given = matched(world, None, 0), matched(world, _FACTOR, 0)
     x = match.first.probe.inputs
     away = np.linalg.norm(x - (x.max(axis=0) + x.min(axis=0)) / 2, axis=1) / np.sqrt(match.first.dimension)
     added = np.sqrt(np.square(match.forward.deviation).mean())
     wanted = match.relative_scale_deviation * np.sqrt(np.square(away).mean())
-    assert 0.8 * wanted < added < 1.5 * np.hypot(wanted, np.sqrt(np.square(given.forward.deviation).mean()))
+    assert 0.8 * wanted < added < 2 * np.hypot(wanted, np.sqrt(np.square(given.forward.deviation).mean()))
 
 
 @pytest.mark.slow
