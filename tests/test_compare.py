@@ -499,7 +499,7 @@ def band(n: int, seed: int, *, twisted: bool) -> st.Probe:
 @pytest.mark.parametrize(
     "seed",
     [
-        1,
+        pytest.param(1, marks=pytest.mark.slow),
         pytest.param(
             2,
             marks=[

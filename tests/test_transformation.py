@@ -45,7 +45,9 @@ def lengths(difference: np.ndarray) -> np.ndarray:
 # -- the accuracy table ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("world", NEURONS)
+@pytest.mark.parametrize(
+    "world", [pytest.param(name, marks=pytest.mark.slow) if name in ("box", "torus") else name for name in NEURONS]
+)
 def test_six_anchors_carry_unseen_points_to_within_a_tenth(world):
     both, t = learned(world)
     assert relative_error(t.forward(both.unseen_first).value, both.unseen_second) <= 0.10
