@@ -115,3 +115,11 @@ def test_the_same_seed_finds_the_same_candidates():
     one, two = st.match(first, second), st.match(first, second)
     assert [each.score for each in one.candidates] == [each.score for each in two.candidates]
     assert np.array_equal(one.forward.offset, two.forward.offset)
+
+
+def test_few_anchors_have_distances_too():
+    _, first, second = charted("rectangle", 300, 67, anchors=2)
+    match = st.match(first, second, anchors=[(0, 0), (1, 1)])
+    there, here = match.anchor_distances[:, 0, 1]
+    assert there > 0
+    assert abs(there / here - 1) < 0.1

@@ -195,7 +195,12 @@ def match(
         found, group = left.candidates, left.symmetry
         kept, noise, equally_good = np.ones(len(pairs), bool), anchor_noise or 0.0, left.equally_good
         kind = "anchored" if len(pairs) else "unanchored"
-        among = np.zeros((2, len(pairs), len(pairs)))
+        among = np.stack(
+            [
+                landmarks.distances(_edges(of), len(of.rows), rows)[rows] if len(rows) else np.zeros((0, 0))
+                for of, rows in zip((first, second), pairs.T, strict=True)
+            ]
+        )
         best = found[0].images
         deviation = _loose_deviation(first, second, best, pairs, unsure)
         found = (dataclasses.replace(found[0], images=dataclasses.replace(best, deviation=deviation)), *found[1:])
