@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
 
 from sametask._types import Array, Float, Int
+from sametask.charts.chart import Chart
 from sametask.matching.least_squares import (
     STEP_TOLERANCE,
     Anchors,
@@ -129,6 +130,11 @@ def graph_edges(manifold: SampledManifold, graph: NeighbourGraph, neighbours: in
 def edge_count(dimension: int) -> int:
     """Neighbours whose edges take part in the refinement."""
     return 4 + 4 * dimension
+
+
+def chart_edges(chart: Chart) -> Edges:
+    """Those of a chart that take part in the refinement, and along which distances are measured."""
+    return graph_edges(chart.manifold, chart.graph, edge_count(chart.dimension))
 
 
 def refine(

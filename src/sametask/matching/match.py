@@ -119,11 +119,11 @@ def _finished(
     first: Chart, second: Chart, images: Images, anchors: Int[Array, "k 2"], *, confine: bool
 ) -> tuple[Images, Images, Overlap]:
     """Places both ways, those believed that only seem to be on the other's support marked as torn; and the overlap."""
-    inside, images = believed(first, second, _edges(first), images, anchors[:, 0])
+    inside, images = believed(first, second, isometric.chart_edges(first), images, anchors[:, 0])
     if confine:
-        images = confined(first, second, _edges(first), images, inside, anchors)
+        images = confined(first, second, isometric.chart_edges(first), images, inside, anchors)
     backward = invert(images, first, second)
-    inside_back, backward = believed(second, first, _edges(second), backward, anchors[:, 1])
+    inside_back, backward = believed(second, first, isometric.chart_edges(second), backward, anchors[:, 1])
     return images, backward, overlap((first, second), (images, backward), (inside, inside_back))
 
 
@@ -197,7 +197,9 @@ def match(
         kind = "anchored" if len(pairs) else "unanchored"
         among = np.stack(
             [
-                landmarks.distances(_edges(of), len(of.rows), rows)[rows] if len(rows) else np.zeros((0, 0))
+                landmarks.distances(isometric.chart_edges(of), len(of.rows), rows)[rows]
+                if len(rows)
+                else np.zeros((0, 0))
                 for of, rows in zip((first, second), pairs.T, strict=True)
             ]
         )
@@ -271,15 +273,10 @@ def anchor_rows(first: Chart, second: Chart, anchors: Any) -> Int[Array, "k 2"]:
     return pairs
 
 
-def _edges(chart: Chart) -> Edges:
-    """Those that take part in the refinement."""
-    return isometric.graph_edges(chart.manifold, chart.graph, isometric.edge_count(chart.dimension))
-
-
 def _better_scale(first: Chart, second: Chart, held: Anchored, pairs: Array) -> tuple[float, float] | None:
     """Whether anchors that seem noisy agree once the unit is free, and in what unit: lengths on the second manifold for
     each on the first, and the relative standard deviation."""
-    edges = _edges(first)
+    edges = isometric.chart_edges(first)
     start = (held.images.sample, held.images.offset)
     guess = spectral_scale(first, second)
     free = isometric.refine(first.manifold, second.manifold, edges, start, anchors=pairs, stretch=guess, draws=0)
@@ -295,7 +292,9 @@ def _loose_deviation(first: Chart, second: Chart, images: Images, pairs: Array, 
     own = halves.deviation(first, second, images, pairs)
     if not unsure:
         return own
-    return np.hypot(own, unsure * _from_middle(_edges(first), len(first.rows)) / np.sqrt(first.dimension))
+    return np.hypot(
+        own, unsure * _from_middle(isometric.chart_edges(first), len(first.rows)) / np.sqrt(first.dimension)
+    )
 
 
 def _from_middle(edges: Edges, size: int) -> Float[Array, " n"]:
@@ -323,7 +322,9 @@ def invert(images: Images, first: Chart, second: Chart) -> Images:
     offset = np.einsum("pde,pe->pd", inverse, step - images.offset[near])
     sample, offset, turn = one.reanchor(near, offset)
     differential = turn @ inverse @ transport
-    sample, offset, differential, strain = isometric.mend(one, _edges(second), sample, offset, differential)
+    sample, offset, differential, strain = isometric.mend(
+        one, isometric.chart_edges(second), sample, offset, differential
+    )
     return dataclasses.replace(
         images,
         sample=sample,

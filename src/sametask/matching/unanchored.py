@@ -106,7 +106,7 @@ class _Pair:
     @staticmethod
     def of(first: Chart, second: Chart) -> _Pair:
         walls = Walls.between((first.manifold, first.graph), (second.manifold, second.graph))
-        return _Pair(first, second, _edges(first), walls)
+        return _Pair(first, second, isometric.chart_edges(first), walls)
 
     def refined(
         self,
@@ -154,13 +154,14 @@ def unanchored(first: Chart, second: Chart, rng: np.random.Generator, hints: Hin
     told = hints.part((first, second), small, rows)
     pair = _Pair.of(*small)
     one, two = (
-        Outline.of(_edges(each), len(each.rows), each.dimension, told.pairs[:, k]) for k, each in enumerate(small)
+        Outline.of(isometric.chart_edges(each), len(each.rows), each.dimension, told.pairs[:, k])
+        for k, each in enumerate(small)
     )
     anchors = told.pairs if len(told.pairs) else None
     usual = _usual_overshoot(small[0], rng)
     settled = _settled(pair, one, two, told, rng)
     good = [each for each in settled if _as_good(each, settled[0], usual)]
-    signs = [symmetry.orientation(_edges(each), len(each.rows)) for each in small]
+    signs = [symmetry.orientation(isometric.chart_edges(each), len(each.rows)) for each in small]
     if told.observed.telling and _continuous(good, _hands(good, signs), one, two):
         # of a continuum only some were tried: observables turn them to where they agree
         good = [pair.refined(_places(each), anchors=anchors, observed=told.observed) for each in good]
@@ -231,10 +232,6 @@ def _places(of: Candidate) -> Places:
 
 def _hands(good: list[Candidate], signs: list[Array]) -> list[int]:
     return [symmetry.handedness(each.images, signs[0], signs[1]) for each in good]
-
-
-def _edges(of: Chart) -> Edges:
-    return isometric.graph_edges(of.manifold, of.graph, isometric.edge_count(of.dimension))
 
 
 def _part(whole: Chart, wanted: Array, rng: np.random.Generator) -> tuple[Chart, Array]:

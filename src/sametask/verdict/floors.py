@@ -83,11 +83,11 @@ def own_figures(
     order = rng.permutation(n)
     rows = [np.sort(order[:half]), np.sort(order[half : 2 * half])]
     one, two = (chart(probe.take(each), method) for each in rows)
-    whole_edges = None if whole is None else edges(whole)
+    whole_edges = None if whole is None else isometric.chart_edges(whole)
     strain, outside, distances = [], [], []
     for source, target, kept in ((one, two, rows[0]), (two, one, rows[1])):
         sample, offset, _ = target.manifold.locate(target.manifold.project(source.probe.activations)[0])
-        between = edges(source)
+        between = isometric.chart_edges(source)
         strain.append(isometric.strain(target.manifold, between, sample, offset))
         outside.append(_outside(offset, sample, target))
         if whole is not None and whole_edges is not None:
@@ -105,11 +105,6 @@ def _unlike_distances(whole: tuple[Edges, int], part: Edges, place: Array, rng: 
     there = place[here]
     along_all = landmarks.distances(*whole, there)[there]
     return landmarks.unlike(along_all, landmarks.distances(part, len(place), here)[here])
-
-
-def edges(of: Chart) -> Edges:
-    """Edges that distances are measured along."""
-    return isometric.graph_edges(of.manifold, of.graph, isometric.edge_count(of.dimension))
 
 
 def _resampled_spectrum(probe: Probe, method: DiffusionChart, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ from sametask._outcome import Finding, Severity
 from sametask._types import Array, Int
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
-from sametask.matching import landmarks
+from sametask.matching import isometric, landmarks
 from sametask.matching.known import Known
 from sametask.matching.match import COMPARED, Match, match, spectral_scale
 from sametask.probes.probe import Probe
@@ -365,7 +365,7 @@ def _of_overlap(case: Case, matched: Match) -> _Compared | None:
         places[:, k] = among[matched.anchors[:, k]]
     places = places[(places >= 0).all(axis=1)]
     apart = [
-        landmarks.distances(floors.edges(of), len(of.rows), rows)[rows]
+        landmarks.distances(isometric.chart_edges(of), len(of.rows), rows)[rows]
         for of, rows in zip(charts, places.T, strict=True)
     ]
     return _Compared(charts, (own[0], own[1]), floors.isometry_figures(matched, charts), np.stack(apart))
