@@ -128,12 +128,9 @@ def coarse_maps(
 
 
 def _known(each: CoarseMap, found: list[CoarseMap], two: Array, spacing: float) -> bool:
-    return any(apart(each, other, two) < _APART * spacing for other in found)
-
-
-def apart(a: CoarseMap, b: CoarseMap, two: Float[Array, "l2 l2"]) -> float:
-    """How far two maps send points to different places, on average."""
-    return float(two[a.there, b.there].mean())
+    """Whether a map sends points, on average, to where one of those found does."""
+    others = np.stack([other.there for other in found]) if found else np.empty((0, len(each.there)), np.int64)
+    return bool((two[each.there, others].mean(axis=1) < _APART * spacing).any())
 
 
 def _assignments(one: Array, two: Array, dimension: int, held: int) -> Int[Array, "q k"]:

@@ -24,6 +24,8 @@ from sametask.numerics.procrustes import orthogonal
 _BLOCK = 1 << 22
 _CACHED = 1 << 20
 """Numbers that stay near the processor: work on more at a time waits for memory."""
+_TOGETHER = 4096
+"""Places that have all their neighbours looked at in one go."""
 AROUND = 10
 """Samples that a place is interpolated between."""
 
@@ -365,9 +367,13 @@ class SampledManifold:
             yield every, c, steps[a, column], turns[a, column]
         reach = np.linalg.norm(steps[a, -1], axis=1)
         far = np.flatnonzero(reach < 2 * np.linalg.norm(offset, axis=1))
-        if len(far):
-            for c in self.neighbours[a[far], AROUND + 1 :].T:
-                yield (far, c, *self.displacement(a[far], c))
+        for start in range(0, len(far), _TOGETHER):
+            rows = far[start : start + _TOGETHER]
+            others = self.neighbours[a[rows], AROUND + 1 :]
+            step, theta = self.displacement(np.repeat(a[rows], others.shape[1]), others.ravel())
+            step, theta = (each.reshape(*others.shape, *each.shape[1:]) for each in (step, theta))
+            for column, c in enumerate(others.T):
+                yield rows, c, step[:, column], theta[:, column]
 
 
 def combine(
