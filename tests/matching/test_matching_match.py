@@ -263,7 +263,7 @@ def test_growing_improves_on_a_start_from_few_eigenfunctions(world):
 
 
 def test_the_same_call_gives_the_same_bits():
-    both = pair("rectangle", 150, _SEED, anchors=0)
+    both = pair("interval", 80, _SEED, anchors=0)
     charts = [st.chart(both.first), st.chart(both.second)]
     one, two = (st.match(*charts, seed=3) for _ in range(2))
     assert np.array_equal(one.forward.offset, two.forward.offset)

@@ -44,7 +44,7 @@ def test_beyond_the_overlap_answers_are_marked_as_outside():
 
 
 def test_a_small_overlap_decides_nothing():
-    both = partly("small", 700, 3)
+    both = partly("small", 500, 3)
     v = st.compare(both.first, both.second, anchors=both.anchors)
     assert v.decision is Decision.UNDECIDED
     assert v.transformation is None
