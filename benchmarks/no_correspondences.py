@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 import sametask as st
-from sametask.matching.match import invert
+from sametask.matching.inverse import invert
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from pose import best_pose

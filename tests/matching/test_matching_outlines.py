@@ -6,7 +6,7 @@ from scipy.spatial.distance import cdist
 
 from matches import charted
 from sametask.matching import isometric
-from sametask.matching.outlines import Outline, coarse_maps
+from sametask.matching.outlines import Outline, coarse_maps, part_maps
 
 
 def shuffled(points: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -89,3 +89,31 @@ def test_few_samples_are_their_own_outline():
     first = charted("interval", 40, 8)[1]
     edges = isometric.graph_edges(first.manifold, first.graph, 8)
     assert len(Outline.of(edges, len(first.rows), 1).rows) == len(first.rows)
+
+
+def spread(points: np.ndarray) -> np.ndarray:
+    """The order in which each is as far as can be from those before it."""
+    away = cdist(points, points)
+    order = [int(away[0].argmax())]
+    while len(order) < len(points):
+        order.append(int(away[:, order].min(axis=1).argmax()))
+    return np.array(order)
+
+
+def test_a_part_is_found_where_it_was_cut_out():
+    """Of a disc with a bite, the points left of a line: all of its edge but the cut is the disc's own."""
+    rng = np.random.default_rng(8)
+
+    def drawn(count: int, most: float) -> tuple[np.ndarray, np.ndarray]:
+        points = rng.uniform(-1, 1, (3 * count, 2))
+        deep = 1 - np.linalg.norm(points, axis=1), np.linalg.norm(points - [-0.8, 0.5], axis=1) - 0.6
+        deep = np.minimum(np.minimum(*deep), most - points[:, 0])
+        points, deep = points[deep > 0][:count], deep[deep > 0][:count]
+        order = spread(points)
+        return points[order], deep[order]
+
+    part, part_deep = drawn(100, 0.1)
+    whole, whole_deep = drawn(600, 2.0)
+    among = [cdist(each, each) for each in (part, whole)]
+    maps = part_maps(among[0], among[1], (part_deep, whole_deep), 2, among=200)
+    assert np.median(np.linalg.norm(whole[maps[0].there] - part, axis=1)) < 0.1

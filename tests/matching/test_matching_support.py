@@ -8,7 +8,7 @@ import sametask as st
 from matches import carried_error, charted, clean
 from sametask.matching import isometric
 from sametask.matching.support import Supported, Walls, _nearest_to_origin
-from worlds import RandomNetwork, box, relative_error, sphere
+from worlds import RandomNetwork, box, pair, relative_error, sphere
 
 
 def slow_nearest(points: np.ndarray) -> np.ndarray:
@@ -82,3 +82,26 @@ def test_walls_of_a_right_match_hardly_strain_it():
     pulls = walls(places.sample, places.offset, places.differential)
     assert np.allclose(np.linalg.norm(pulls.direction, axis=1), 1)
     assert (pulls.wanted > 0).all()
+
+
+def test_walls_of_a_whole_let_a_part_lie_inside():
+    both = pair("rectangle", 600, 33, anchors=6, shares=(0.5, 1.0))
+    first, second = st.chart(both.first), st.chart(both.second)
+    places = st.match(first, second, anchors=both.anchors).forward
+    walls = Walls.between((first.manifold, first.graph), (second.manifold, second.graph), 0.1)
+    alike = Walls(walls.first, walls.second)
+    at = places.sample, places.offset, places.differential
+    assert walls.overshoot(*at) < 0.5 < alike.overshoot(*at)
+    deep = walls.second.from_rim(isometric.chart_edges(second))
+    assert 0.1 < walls.cut(places.sample, deep) < 0.5  # one side of four
+    cut = both.first.inputs[first.rows][:, 0] > 0.7
+    pulls, all_ = (each(*at) for each in (walls, alike))
+    assert (pulls.weight[cut[pulls.rows]] > 0).sum() < 0.2 * cut[all_.rows].sum()
+    assert (pulls.weight[~cut[pulls.rows]] > 0).sum() == (~cut[all_.rows]).sum() > 0
+
+
+def test_volumes_are_in_proportion():
+    shares = (1.0, 0.6)
+    both = pair("blob", 700, 34, anchors=0, shares=shares)
+    volumes = [Supported.of(each.manifold, each.graph).volume for each in map(st.chart, (both.first, both.second))]
+    assert volumes[1] / volumes[0] == pytest.approx(0.6, abs=0.05)

@@ -10,7 +10,7 @@ import pytest
 import sametask as st
 from matches import astray, carried_error, charted, truth
 from sametask.matching import unanchored
-from worlds import Pair, relative_error
+from worlds import Pair, pair, relative_error
 
 
 @cache
@@ -19,11 +19,11 @@ def free(world: str, n: int, seed: int) -> tuple[Pair, st.Match]:
     return both, st.match(first, second)
 
 
-def errors(both: Pair, match: st.Match) -> list[float]:
-    """Of the second's activations at each candidate's places."""
+def errors(both: Pair, match: st.Match, where: np.ndarray | slice = slice(None)) -> list[float]:
+    """Of the second's activations at each candidate's places, of all samples or of some."""
     second = match.second.manifold
     return [
-        relative_error(second.evaluate(each.images.sample, each.images.offset), truth(both, match))
+        relative_error(second.evaluate(each.images.sample, each.images.offset)[where], truth(both, match)[where])
         for each in match.candidates
     ]
 
@@ -123,3 +123,36 @@ def test_few_anchors_have_distances_too():
     there, here = match.anchor_distances[:, 0, 1]
     assert there > 0
     assert abs(there / here - 1) < 0.1
+
+
+@pytest.mark.parametrize("shares", [pytest.param((1.0, 0.6), marks=pytest.mark.slow), (0.6, 1.0)])
+def test_a_part_is_found_in_the_whole(shares):
+    both = pair("L-shape", 600, 71, anchors=0, shares=shares)
+    match = st.match(st.chart(both.first), st.chart(both.second))
+    assert match.pinned is False  # it slides without strain, only cutting more
+    assert np.allclose(match.overlap.share, shares[::-1], atol=0.05)
+    both_saw = both.first.inputs[match.first.rows][:, 0] > both.unseen[:, 0].min()
+    k = int(np.argmin(errors(both, match, both_saw if shares[1] < 1 else slice(None))))
+    assert k < match.ambiguity
+    estimate = st.Transformation.from_match(match.choose(k)).forward(both.unseen_first)
+    assert estimate.inside.mean() > 0.9
+    assert relative_error(estimate.value[estimate.inside], both.unseen_second[estimate.inside]) < 0.1
+
+
+def test_a_part_of_an_interval_fits_at_either_end():
+    both = pair("interval", 300, 72, anchors=0, shares=(1.0, 0.6))
+    match = st.match(st.chart(both.first), st.chart(both.second))
+    assert match.ambiguity == 4
+    assert min(errors(both, match, where=both.first.inputs[match.first.rows][:, 0] > 0.45)) < 0.05
+    assert match.overlap.share[0] == pytest.approx(0.6, abs=0.05)
+
+
+@pytest.mark.slow
+def test_a_part_of_a_bumpy_sphere_fits_in_one_place():
+    both = pair("bumpy sphere", 1200, 73, anchors=0, shares=(1.0, 0.6))
+    v = st.compare(both.first, both.second, anchors=None)
+    assert v.decision is st.Decision.EQUIVALENT
+    assert v.partial
+    assert np.allclose(v.overlap, (0.6, 1), atol=0.05)
+    estimate = v.transformation.forward(both.unseen_first)
+    assert relative_error(estimate.value[estimate.inside], both.unseen_second[estimate.inside]) < 0.05

@@ -56,7 +56,11 @@ def test_without_anchors_no_overlap_is_chosen():
     """The opposite: some part of any rectangle fits some part of another."""
     both = partly("rectangle", 250, 3)
     v = st.compare(both.first, both.second, anchors=None)
-    assert v.decision is not Decision.EQUIVALENT
+    assert v.decision is Decision.UNDECIDED
+    (finding,) = named(v, "perhaps a part")
+    assert f"{v.overlap[0]:.0%}" in finding.message
+    assert v.overlap == pytest.approx(both.share, abs=0.05)
+    assert "anchors" in finding.advice
 
 
 def test_wrong_anchors_have_no_overlap():

@@ -12,8 +12,9 @@ from scipy.spatial import KDTree
 
 from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart
-from sametask.matching import isometric
+from sametask.matching import isometric, landmarks
 from sametask.matching.isometric import Images
+from sametask.matching.least_squares import Edges
 from sametask.matching.support import Walls
 from sametask.numerics.neighbours import NeighbourGraph
 
@@ -37,7 +38,13 @@ OF_RESIDUALS = 4.0
 
 
 def deviation(
-    first: Chart, second: Chart, images: Images, anchors: Int[Array, "k 2"], weights: Float[Array, " k"] | None = None
+    first: Chart,
+    second: Chart,
+    images: Images,
+    anchors: Int[Array, "k 2"],
+    weights: Float[Array, " k"] | None = None,
+    *,
+    within: float = 0.0,
 ) -> Float[Array, " n"]:
     """Standard deviation of each place, per direction, in intrinsic units.
 
@@ -45,6 +52,7 @@ def deviation(
         first, second: the charts.
         images: the match of all samples, with the deviation that its residuals suggest.
         anchors, weights: what the match was held by; halves are held by the same.
+        within: of the walls that held it, see :class:`Walls`.
     """
     if min(len(first.rows), len(second.rows)) < 2 * (_FEWEST + len(anchors)):
         return OF_RESIDUALS * images.deviation
@@ -53,7 +61,7 @@ def deviation(
     free = len(anchors) <= first.dimension
     for _ in range(_COUNT_FREE if free else _COUNT.get(first.dimension, 1)):
         rows = [_half(len(chart.rows), anchors[:, k], rng) for k, chart in enumerate((first, second))]
-        moved = _moved(first, second, images, rows, anchors, weights)
+        moved = _moved(first, second, images, rows, anchors, weights, within)
         away = np.full(len(first.rows), np.nan)
         away[rows[0]] = np.linalg.norm(moved, axis=1) / np.sqrt(first.dimension)
         away[anchors[:, 0]] = np.nan  # held in both
@@ -68,7 +76,7 @@ def _half(n: int, anchors: Array, rng: np.random.Generator) -> Array:
 
 
 def _moved(
-    first: Chart, second: Chart, images: Images, rows: list[Array], anchors: Array, weights: Array | None
+    first: Chart, second: Chart, images: Images, rows: list[Array], anchors: Array, weights: Array | None, within: float
 ) -> Array:
     """(p, d): steps from the places of the whole match to those of the half, in intrinsic units."""
     (one, graph), (two, opposite) = (chart.part(kept) for chart, kept in zip((first, second), rows, strict=True))
@@ -86,7 +94,7 @@ def _moved(
         start,
         anchors=np.stack([np.arange(k)] * 2, axis=1),
         weights=weights,
-        pulls=None if k > first.dimension else Walls.between((one, graph), (two, opposite)),
+        pulls=None if k > first.dimension else Walls.between((one, graph), (two, opposite), within),
         iterations=_ITERATIONS if k > first.dimension else _ITERATIONS_FREE,
         draws=0,
     )
@@ -124,3 +132,32 @@ def _spread(away: Array, shape: Array, graph: NeighbourGraph) -> Array:
     level = np.mean(np.square(shape))
     given = overall * np.square(shape) / level if level > 0 else np.full(len(shape), overall)
     return np.sqrt(0.5 * (local + given))
+
+
+def loose_deviation(
+    first: Chart, second: Chart, images: Images, pairs: Array, *, unsure: float = 0.0, within: float = 0.0
+) -> Array:
+    """Of places that anchors do not hold: a wrong unit moves them as far as they are from the middle.
+
+    Args:
+        first, second, images, pairs: as for :func:`deviation`.
+        unsure: relative standard deviation of the unit.
+        within: of the walls, see :class:`Walls`.
+    """
+    own = deviation(first, second, images, pairs, within=within)
+    if not unsure:
+        return own
+    return np.hypot(
+        own, unsure * _from_middle(isometric.chart_edges(first), len(first.rows)) / np.sqrt(first.dimension)
+    )
+
+
+def _from_middle(edges: Edges, size: int) -> Float[Array, " n"]:
+    """Intrinsic distances of the samples, along edges, from the one whose farthest sample is nearest."""
+
+    def away(row: int) -> Array:
+        return landmarks.distances(edges, size, np.array([row]))[:, 0]
+
+    there = away(int(np.argmax(away(0))))
+    back = away(int(np.argmax(there)))
+    return away(int(np.argmin(np.maximum(there, back))))

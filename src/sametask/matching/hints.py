@@ -39,6 +39,11 @@ class Hints:
         """For these charts."""
         return Hints(pairs, known, Observables.of(first, second, known), first.dimension)
 
+    def swapped(self, charts: tuple[Chart, Chart]) -> Hints:
+        """The same with the two charts the other way round, in which they are given."""
+        known = tuple(dataclasses.replace(each, first=each.second, second=each.first) for each in self.known)
+        return Hints.of(*charts, self.pairs[:, ::-1], known)
+
     def __bool__(self) -> bool:
         """Whether there is anything that tells matches apart."""
         return len(self.pairs) > 0 or self.observed.telling

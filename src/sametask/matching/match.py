@@ -12,16 +12,16 @@ from sametask import _check
 from sametask._check import InputError
 from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart
-from sametask.matching import halves, isometric, landmarks
+from sametask.matching import isometric, landmarks
 from sametask.matching.anchored import Anchored, anchored
 from sametask.matching.hints import Hints
-from sametask.matching.isometric import Edges, Images
+from sametask.matching.inverse import invert
+from sametask.matching.isometric import Images
 from sametask.matching.known import known_of
 from sametask.matching.observables import Agreement, Observables
 from sametask.matching.overlap import Overlap, believed, confined, overlap
 from sametask.matching.symmetry import Symmetry
 from sametask.matching.unanchored import Candidate, unanchored
-from sametask.numerics.manifold import SampledManifold
 
 COMPARED = 6
 """Eigenvalues compared: beyond these noise and bandwidth tell more than the manifold."""
@@ -60,6 +60,8 @@ class Match:
         symmetry: without anchors, the isometries that equally good matches differ by, and the samples (rows of the
             first chart) whose labels would decide between them; None where the match is unique.
         agreement: how well observables agree under the match; None where none were given.
+        pinned: where one manifold was taken, for want of anchors, for a part of the other: whether it fits nowhere
+            else, however much of its edge was cut there; None where neither was.
     """
 
     first: Chart
@@ -79,6 +81,7 @@ class Match:
     anchor_distances: Float[Array, "2 k k"] = dataclasses.field(default_factory=lambda: np.zeros((2, 0, 0)))
     symmetry: Symmetry | None = None
     agreement: Agreement | None = None
+    pinned: bool | None = None
 
     def __repr__(self) -> str:
         return (
@@ -182,7 +185,7 @@ def match(
     # fewer anchors do not hold a match at its size: the spectra alone tell it
     held_by_anchors = len(pairs) > first.dimension
     stretch = (1.0, unsure) if unsure and held_by_anchors else None
-    better, group = None, None
+    better, group, pinned = None, None, None
     if held_by_anchors:
         held = anchored(first, second, pairs, noise=anchor_noise, stretch=stretch)
         found = (Candidate(held.images),)
@@ -191,7 +194,8 @@ def match(
         if noise and anchor_noise is None and not unsure:
             better = _better_scale(first, second, held, pairs[kept])
     else:
-        left = unanchored(first, second, np.random.default_rng(seed), Hints.of(first, second, pairs, known))
+        left = unanchored(first, second, np.random.default_rng(seed), Hints.of(first, second, pairs, known), unsure)
+        pinned = left.pinned
         found, group = left.candidates, left.symmetry
         kept, noise, equally_good = np.ones(len(pairs), bool), anchor_noise or 0.0, left.equally_good
         kind = "anchored" if len(pairs) else "unanchored"
@@ -203,9 +207,6 @@ def match(
                 for of, rows in zip((first, second), pairs.T, strict=True)
             ]
         )
-        best = found[0].images
-        deviation = _loose_deviation(first, second, best, pairs, unsure)
-        found = (dataclasses.replace(found[0], images=dataclasses.replace(best, deviation=deviation)), *found[1:])
     images = found[0].images
     if stretch:
         second, images = second.rescale(1 / images.stretch), images.rescale(1 / images.stretch)
@@ -236,6 +237,7 @@ def match(
         among,
         group,
         agreement,
+        pinned,
     )
 
 
@@ -285,52 +287,3 @@ def _better_scale(first: Chart, second: Chart, held: Anchored, pairs: Array) -> 
     if left * _FAR_BETTER**2 > before or off < _SURELY * free.stretch_deviation:
         return None
     return free.stretch, free.stretch_deviation
-
-
-def _loose_deviation(first: Chart, second: Chart, images: Images, pairs: Array, unsure: float) -> Array:
-    """Of places that anchors do not hold: a wrong unit moves them as far as they are from the middle."""
-    own = halves.deviation(first, second, images, pairs)
-    if not unsure:
-        return own
-    return np.hypot(
-        own, unsure * _from_middle(isometric.chart_edges(first), len(first.rows)) / np.sqrt(first.dimension)
-    )
-
-
-def _from_middle(edges: Edges, size: int) -> Float[Array, " n"]:
-    """Intrinsic distances of the samples, along edges, from the one whose farthest sample is nearest."""
-
-    def away(row: int) -> Array:
-        return landmarks.distances(edges, size, np.array([row]))[:, 0]
-
-    there = away(int(np.argmax(away(0))))
-    back = away(int(np.argmax(there)))
-    return away(int(np.argmin(np.maximum(there, back))))
-
-
-def invert(images: Images, first: Chart, second: Chart) -> Images:
-    """Places of the second network's samples on the first's manifold, from places of the first's on the second's."""
-    one, two = first.manifold, second.manifold
-    kept = np.flatnonzero(images.strain < 1)
-    kept = kept if len(kept) else np.arange(len(images.strain))
-    at, metric = two.evaluate(images.sample[kept], images.offset[kept]), two.metric.take(images.sample[kept])
-    near = kept[SampledManifold(at, metric).nearest(two.activations)]
-    # the step from the image of sample `near` to each sample of the second manifold, in the frame at the image
-    j = np.arange(len(two.activations))
-    step, transport = two.displacement(images.sample[near], j)
-    inverse = np.linalg.pinv(images.differential[near])
-    offset = np.einsum("pde,pe->pd", inverse, step - images.offset[near])
-    sample, offset, turn = one.reanchor(near, offset)
-    differential = turn @ inverse @ transport
-    sample, offset, differential, strain = isometric.mend(
-        one, isometric.chart_edges(second), sample, offset, differential
-    )
-    return dataclasses.replace(
-        images,
-        sample=sample,
-        offset=offset,
-        differential=differential,
-        strain=strain,
-        deviation=images.deviation[near],
-        anchor_influence=images.anchor_influence[near],
-    )

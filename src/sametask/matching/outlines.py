@@ -8,6 +8,7 @@ is completed to a map of all points and mended until it no longer changes.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +21,18 @@ _POINTS = {1: 60, 2: 150}
 _POINTS_ABOVE = 250
 _KEPT = 2000
 """Partial assignments kept at each step."""
+_KEPT_OF_PART = 20_000
+_SCREENED_BY = 48
+"""A part has its place among all those of its shape: points by which more of them are screened."""
 _COMPLETED = 300
 _ROUNDS = 6
 _QUANTILES = 12
+_FURTHER = 3.0
+_CUT_COST = 0.5
+"""Where the whole goes on beyond the part's edge, its points are so many spacings deep at most, for the search, and the
+square of that counts so much less than that of a point beyond the whole's."""
+_BY_EDGE = 0.1
+"""What a distance counts that a path beyond the part's edge could have shortened."""
 _APART = 1.5
 """Maps whose points are nearer to each other than so many times the distance between points are the same."""
 
@@ -47,17 +57,18 @@ class Outline:
     @property
     def spacing(self) -> float:
         """How far the points are from the nearest others."""
-        among = self.among + np.diag(np.full(len(self.rows), np.inf))
-        return float(np.median(among.min(axis=1)))
+        return _spacing(self.among)
 
     @staticmethod
-    def of(edges: Edges, size: int, dimension: int, begun: Int[Array, " k"] | None = None) -> Outline:
+    def of(
+        edges: Edges, size: int, dimension: int, begun: Int[Array, " k"] | None = None, *, times: float = 1.0
+    ) -> Outline:
         """The outline of so many samples, along the edges between them; the first points are those that it is
-        ``begun`` with, or an outermost one."""
+        ``begun`` with, or an outermost one; ``times`` as many as are usual."""
         # an edge whose ends disagree may be a shortcut from sheet to sheet: it is no shorter than they disagree
         longer = 1 + edges.apart / np.maximum(edges.length, np.finfo(float).tiny)
         edges = dataclasses.replace(edges, step=edges.step * longer[:, None])
-        count = min(_POINTS.get(dimension, _POINTS_ABOVE), size)
+        count = min(round(times * _POINTS.get(dimension, _POINTS_ABOVE)), size)
         if begun is None or not len(begun):
             begun = np.array([np.argmax(landmarks.distances(edges, size, np.array([0]))[:, 0])])
         rows = [int(row) for row in begun]
@@ -108,14 +119,71 @@ def coarse_maps(
     begun = [_through(one, two, few, places, held) for places in assigned]
     begun += [_through(one, two, all_, places, held) for places in starts]
     begun.sort(key=lambda each: each.distortion)
-    spacing = float(np.median((two + np.diag(np.full(len(two), np.inf))).min(axis=1)))
+    return _settled(begun, two, lambda each: _mended(one, two, each, held), most, _APART * _spacing(two))
+
+
+def part_maps(
+    one: Float[Array, "l1 l1"],
+    two: Float[Array, "l2 l2"],
+    deep: tuple[Float[Array, " l1"], Float[Array, " l2"]],
+    dimension: int,
+    *,
+    among: int,
+    held: int = 0,
+    most: int = 48,
+) -> tuple[CoarseMap, ...]:
+    """As :func:`coarse_maps`, of a manifold to a part of a larger one; nothing is said of the way back.
+
+    No point of the part is deeper inside the part than inside the whole; where the two share their edge it is as deep.
+    Distances along the part are those along the whole unless a path that leaves the part is shorter, and that goes by
+    its edge at both ends.
+
+    Args:
+        one, two: distances among the points of the two outlines.
+        deep: how far the points are from the edge of either; infinite where there is none.
+        among: the first so many points of the second, about as far apart as those of the first, are tried; all of them
+            when a map is mended.
+        dimension, held, most: as there.
+    """
+    spacing = _spacing(two[:among, :among])
+    mine, theirs = deep[0][:, None], deep[1][None]
+    further = np.clip(theirs - mine, 0, _FURTHER * spacing)
+    unlike = np.square(np.maximum(mine - theirs, 0)) + _CUT_COST * np.square(further)
+    surely = np.where(one <= mine + mine.T, 1.0, _BY_EDGE)
+    rim = deep[0] <= spacing
+    count = max(min(dimension + 1, len(one)), held)
+    unlike -= unlike.min(axis=1, keepdims=True)
+    tried = two[:among, :among], unlike[:, :among]
+    assigned = _beam(one, tried[0], count, held, tried[1][:count], surely, kept=_KEPT_OF_PART)
+    few = np.arange(min(_SCREENED_BY, len(one)))
+    cost = _screened(one[few, :count], tried[0], assigned, tried[1][few], surely[few, :count])
+    assigned = assigned[np.argsort(cost, kind="stable")[:_COMPLETED]]
+
+    def through(a: Array, b: Array) -> CoarseMap:
+        worth = surely[:, a] * np.where(a < held, 1 + len(a) / max(held, 1), 1.0)
+        wrong = _wrong(one[:, a], two[:, b], worth) / worth.sum(axis=1)[:, None]
+        there = (len(a) * wrong + unlike).argmin(axis=1)
+        there[:held] = np.arange(held)
+        off = np.sum(surely * np.square(one - two[np.ix_(there, there)])) / surely.sum()
+        off += np.mean(unlike[np.arange(len(one)), there][rim])
+        return CoarseMap(there, np.empty(0, np.int64), float(np.sqrt(off / np.mean(np.square(one)))))
+
+    begun = [through(np.arange(count), places) for places in assigned]
+    begun.sort(key=lambda each: each.distortion)
+    return _settled(begun, two, lambda each: through(np.arange(len(one)), each.there), most, _APART * spacing)
+
+
+def _settled(
+    begun: list[CoarseMap], two: Array, mended: Callable[[CoarseMap], CoarseMap], most: int, near: float
+) -> tuple[CoarseMap, ...]:
+    """Maps mended until they no longer get better, each once, least distorted first."""
     found: list[CoarseMap] = []
     for start in begun:
         each = start
         for _ in range(_ROUNDS):
-            if _known(each, found, two, spacing):
+            if _known(each, found, two, near):
                 break
-            better = _mended(one, two, each, held)
+            better = mended(each)
             if better.distortion >= each.distortion:
                 found.append(each)
                 break
@@ -127,10 +195,15 @@ def coarse_maps(
     return tuple(sorted(found, key=lambda each: each.distortion))
 
 
-def _known(each: CoarseMap, found: list[CoarseMap], two: Array, spacing: float) -> bool:
+def _spacing(among: Float[Array, "l l"]) -> float:
+    """How far points typically are from the nearest others, by the distances among them."""
+    return float(np.median((among + np.diag(np.full(len(among), np.inf))).min(axis=1)))
+
+
+def _known(each: CoarseMap, found: list[CoarseMap], two: Array, near: float) -> bool:
     """Whether a map sends points, on average, to where one of those found does."""
     others = np.stack([other.there for other in found]) if found else np.empty((0, len(each.there)), np.int64)
-    return bool((two[each.there, others].mean(axis=1) < _APART * spacing).any())
+    return bool((two[each.there, others].mean(axis=1) < near).any())
 
 
 def _assignments(one: Array, two: Array, dimension: int, held: int) -> Int[Array, "q k"]:
@@ -139,17 +212,57 @@ def _assignments(one: Array, two: Array, dimension: int, held: int) -> Int[Array
     grid = np.linspace(0, 1, _QUANTILES)
     mine, theirs = (np.quantile(each, grid, axis=1).T for each in (one, two))
     unlike = np.square(mine[:count, None] - theirs[None]).mean(axis=2)  # (count, l2)
+    return _beam(one, two, count, held, unlike, np.ones((count, count)))[:_COMPLETED]
+
+
+def _screened(
+    one: Float[Array, "s k"],
+    two: Float[Array, "l2 l2"],
+    assigned: Int[Array, "q k"],
+    unlike: Float[Array, "s l2"],
+    worth: Float[Array, "s k"],
+) -> Float[Array, " q"]:
+    """What speaks against places of k points, by the best places that these leave to some others."""
+    cost = np.empty(len(assigned))
+    block = max(1, (1 << 23) // unlike.size)
+    for start in range(0, len(assigned), block):
+        places = assigned[start : start + block]
+        wrong = np.repeat(unlike[None], len(places), axis=0)
+        for k, column in enumerate(places.T):
+            wrong += worth[:, k, None] * np.square(one[None, :, k, None] - two[column][:, None])
+        cost[start : start + block] = wrong.min(axis=2).mean(axis=1)
+    return cost
+
+
+def _beam(
+    one: Array, two: Array, count: int, held: int, unlike: Array, worth: Array, *, kept: int = _KEPT
+) -> Int[Array, "q k"]:
+    """Places for the first points, one after another, where distances agree, by what these are worth; the best first.
+
+    Args:
+        one, two: distances among points.
+        count: points that are placed.
+        held: the first so many have their own places.
+        unlike: (count, l2) what speaks against each place for each.
+        worth: of each distance.
+        kept: partial ones at each step.
+    """
     partial, cost = np.arange(len(two))[:, None], unlike[0]
     if held:
         partial, cost = np.arange(held)[None], np.zeros(1)
     for k in range(max(held, 1), count):
-        wrong = np.square(one[k, :k][None, :, None] - two[partial]).sum(axis=1)  # (p, l2)
-        total = cost[:, None] + wrong + unlike[k][None]
-        flat = np.argpartition(total, min(_KEPT, total.size) - 1, axis=None)[:_KEPT]
+        wrong = np.square(one[k, :k][None, :, None] - two[partial])  # (p, k, l2)
+        total = cost[:, None] + np.einsum("k,pkl->pl", worth[k, :k], wrong) + unlike[k][None]
+        flat = np.argpartition(total, min(kept, total.size) - 1, axis=None)[:kept]
         flat = flat[np.argsort(total.ravel()[flat], kind="stable")]
         rows, place = np.unravel_index(flat, total.shape)
         partial, cost = np.concatenate([partial[rows], place[:, None]], axis=1), total[rows, place]
-    return partial[np.argsort(cost, kind="stable")[:_COMPLETED]]
+    return partial[np.argsort(cost, kind="stable")]
+
+
+def _wrong(mine: Float[Array, "l1 k"], theirs: Float[Array, "l2 k"], worth: Float[Array, "l1 k"]) -> Array:
+    """(l1, l2) sums of squared differences of distances from k points."""
+    return (worth * np.square(mine)).sum(axis=1)[:, None] + worth @ np.square(theirs).T - 2 * (worth * mine) @ theirs.T
 
 
 def _mended(one: Array, two: Array, each: CoarseMap, held: int) -> CoarseMap:
@@ -162,9 +275,7 @@ def _through(one: Array, two: Array, a: Array, b: Array, held: int) -> CoarseMap
     """The map that suits pairs (a, b) of points best."""
     # what is known counts as much as all the rest
     worth = np.where(a < held, 1 + len(a) / max(held, 1), 1.0)
-    mine, theirs = one[:, a], two[:, b]
-    wrong = np.square(mine) @ worth
-    wrong = wrong[:, None] + np.square(theirs) @ worth - 2 * (mine * worth) @ theirs.T
+    wrong = _wrong(one[:, a], two[:, b], np.broadcast_to(worth, (len(one), len(a))))
     there, back = wrong.argmin(axis=1), wrong.argmin(axis=0)
     there[:held] = back[:held] = np.arange(held)
     a, b = np.concatenate([np.arange(len(one)), back]), np.concatenate([there, np.arange(len(two))])

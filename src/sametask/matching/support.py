@@ -14,7 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from sametask._types import Array, Float, Int
-from sametask.matching.least_squares import Pulls
+from sametask.matching import landmarks
+from sametask.matching.least_squares import Edges, Pulls
 from sametask.numerics.manifold import SampledManifold
 from sametask.numerics.neighbours import NeighbourGraph
 
@@ -34,6 +35,8 @@ _UNEQUAL = 30.0
 """Densities that differ by a larger factor count as if they differed by this."""
 _FIRM = 0.3
 """Beyond so many spacings a sample pulls no more firmly: at corners samples lie farthest beyond, and tell least."""
+_RIM = 0.5
+"""Samples no deeper than this, in units of how far apart they lie, are of the rim."""
 
 
 def beyond(
@@ -155,6 +158,24 @@ class Supported:
         return np.exp(logarithm[self.graph.index].mean(axis=1))
 
     @cached_property
+    def rim(self) -> Int[Array, " q"]:
+        """Samples about as near to the edge as they are to one another; of a curve those at its ends."""
+        if self.manifold.dimension == 1:
+            return self.edge
+        return np.flatnonzero(self.depth < _RIM * self.spread)
+
+    @cached_property
+    def volume(self) -> float:
+        """Of the manifold, in units that go with its dimension."""
+        return float(np.sum(self.spread**self.manifold.dimension))
+
+    def from_rim(self, edges: Edges) -> Float[Array, " n"]:
+        """How far along ``edges`` each sample is from the rim; infinite where there is none."""
+        if not len(self.rim):
+            return np.full(self.graph.size, np.inf)
+        return landmarks.distances(edges, self.graph.size, self.rim).min(axis=1)
+
+    @cached_property
     def edge(self) -> Int[Array, " q"]:
         """Samples beyond the hull of those around."""
         rows = np.flatnonzero(self.depth < self.graph.spacing())
@@ -175,15 +196,22 @@ class Walls:
 
     Attributes:
         first, second: the two.
+        within: where the first is a part of the second, which may go on beyond it: edges of the second as near as this
+            to those of the first are taken for the same. 0 where neither is a part.
     """
 
     first: Supported
     second: Supported
+    within: float = 0.0
 
     @staticmethod
-    def between(first: tuple[SampledManifold, NeighbourGraph], second: tuple[SampledManifold, NeighbourGraph]) -> Walls:
+    def between(
+        first: tuple[SampledManifold, NeighbourGraph],
+        second: tuple[SampledManifold, NeighbourGraph],
+        within: float = 0.0,
+    ) -> Walls:
         """Those of two manifolds, each with its graph."""
-        return Walls(Supported.of(*first), Supported.of(*second))
+        return Walls(Supported.of(*first), Supported.of(*second), within)
 
     def __call__(self, sample: Array, offset: Array, rotation: Array) -> Pulls:
         """Pulls on places; see :func:`isometric.refine`."""
@@ -197,8 +225,11 @@ class Walls:
             [self.first.spread / self.second.spread[sample], self.second.spread[edge] / self.first.spread[near]]
         )
         worth = np.clip(sparser ** (_POWER * d), 1 / _UNEQUAL, _UNEQUAL)
-        length = np.linalg.norm(moves, axis=1) / (_FIRM * self.second.graph.spacing())
-        return Pulls.along(rows, moves, _WEIGHT * worth / np.maximum(1, length))
+        length = np.linalg.norm(moves, axis=1)
+        worth /= np.maximum(1, length / (_FIRM * self.second.graph.spacing()))
+        if self.within:
+            worth[len(sample) :] *= np.square(np.maximum(1 - np.square(length[len(sample) :] / self.within), 0))
+        return Pulls.along(rows, moves, _WEIGHT * worth)
 
     def seen(
         self, rows: Int[Array, " q"], sample: Array, offset: Array, rotation: Array
@@ -211,8 +242,17 @@ class Walls:
         return near, np.einsum("ped,pe->pd", rotation[near], step)
 
     def overshoot(self, sample: Array, offset: Array, rotation: Array) -> float:
-        """How far samples of either lie beyond those of the other: root mean square, in units of the spacing."""
+        """How far samples of either (of the first alone, where it is a part) lie beyond those of the other: root mean
+        square, in units of the spacing."""
         there = self.second.beyond(sample, offset)
+        if self.within:
+            return float(np.sqrt(np.square(there).sum(axis=1).mean()) / self.second.graph.spacing())
         back = self.first.beyond(*self.seen(np.arange(self.second.graph.size), sample, offset, rotation))
         squared = 0.5 * (np.square(there).sum(axis=1).mean() + np.square(back).sum(axis=1).mean())
         return float(np.sqrt(squared) / max(self.first.graph.spacing(), self.second.graph.spacing()))
+
+    def cut(self, sample: Array, deep: Float[Array, " m"]) -> float:
+        """Share of the first's rim that lies deep inside the second, of which samples are so ``deep``."""
+        at = sample[self.first.rim]
+        deeper = np.clip((deep[at] - self.second.spread[at]) / self.within, 0, 1)
+        return float(np.mean(np.square(deeper))) if len(at) else 0.0

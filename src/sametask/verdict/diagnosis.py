@@ -110,11 +110,11 @@ def ambiguity(match: Match) -> list[Finding]:
             f"{few}, best at {where}: inputs that the second network sees as well; or a quantity known on both sides "
             "(observables) that differs between them"
         )
+    why = "the manifold has symmetries" if match.pinned is None else "the smaller manifold fits in as many places"
     return [
         Finding(
             "ambiguous",
-            f"{what}: the manifold has symmetries that no unlabelled sample can break; the transformation given is one "
-            "of them",
+            f"{what}: {why} that no unlabelled sample can break; the transformation given is one of them",
             advice,
             Severity.DECISIVE,
         )
@@ -258,6 +258,21 @@ def partial_overlap(match: Match) -> list[Finding]:
             Severity.DECISIVE,
         )
     ]
+
+
+def perhaps_a_part(match: Match) -> Finding:
+    """One manifold fits into the other, which could be chance."""
+    one, two = match.overlap.share
+    names = ("second", "first") if one < two else ("first", "second")
+    return Finding(
+        "perhaps a part",
+        f"the {names[0]} network's manifold fits into {min(one, two):.0%} of the {names[1]}'s, with most of its edge "
+        "on that one's: either it was probed on a part of the same inputs, or it is another manifold; geometry alone "
+        "cannot tell",
+        f"give {match.first.dimension + 1} or more anchors in general position, or probe both on the same range of "
+        "inputs",
+        Severity.DECISIVE,
+    )
 
 
 def _where(probe: Probe, rows: Array, others: Array | None = None) -> str:

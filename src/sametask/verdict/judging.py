@@ -43,6 +43,8 @@ _STRAIN_REACH = 2.5
 _REACH_IN_PLACE = 1.5
 """Spectra at the same places of right matches differ by less than those of halves."""
 _LIKELY = 0.5
+_MOSTLY_CUT = 0.5
+"""A manifold with more of its edge inside another one is not a part that somebody left when they cut the rest off."""
 SMALLEST_OVERLAP = 1 / 3
 """Of either manifold. A cap of so much of a sphere, laid flat, is strained by about as much as is put up with."""
 _USUAL_STRAIN = 1.5
@@ -278,13 +280,15 @@ def by_isometry(case: Case) -> Judgement:
     trial = _spare_anchors(transformation, first, second, held) if len(held) else None
     whole = _Compared(charts, (own[0], own[1]), floors.isometry_figures(matched), matched.anchor_distances)
     spectrum, shape, anchored = _evidence(whole, matched, trial, case)
-    part = _of_overlap(case, matched)
+    part, perhaps = _of_overlap(case, matched), False
     if part:
         in_part = _evidence(part, matched, trial, case)
         # a match that tears, or that anchors contradict, says nothing of what lies outside
         if min(figure.probability for figure in (*in_part[1], *in_part[2])) >= _LIKELY:
-            whole, (spectrum, shape, anchored) = part, in_part
-            findings += diagnosis.partial_overlap(matched)
+            perhaps = matched.pinned is False
+            if not perhaps:
+                whole, (spectrum, shape, anchored) = part, in_part
+                findings += diagnosis.partial_overlap(matched)
     unsure = len(matched.left_out) or any(map(diagnosis.nearly_folds, case.probes))
     if _only_spectra_fail(spectrum, shape, anchored) and not unsure:
         spectrum = _spectrum_in_place(matched, case)
@@ -298,6 +302,9 @@ def by_isometry(case: Case) -> Judgement:
     decision, confidence = _isometric(spectrum, shape, anchored)
     if whole is part and max(matched.overlap.share) < SMALLEST_OVERLAP:
         findings.append(_small_overlap(matched))
+        return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
+    if perhaps and matched.candidates[0].cut < _MOSTLY_CUT:
+        findings.append(diagnosis.perhaps_a_part(matched))
         return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
     if decision is Decision.EQUIVALENT:
         findings += diagnosis.ambiguity(matched)
@@ -339,13 +346,13 @@ def _evidence(
 
 
 def _of_overlap(case: Case, matched: Match) -> _Compared | None:
-    """The overlap alone, where either network was also probed on something else and enough anchors hold the match; None
-    otherwise.
+    """The overlap alone, where either network was also probed on something else and enough anchors hold the match, or
+    one was taken for a part of the other; None otherwise.
 
     Without anchors an overlap could be had by choice: some part of one rectangle fits some part of any other.
     """
     common = matched.overlap
-    if not common.partial or len(matched.anchors) <= matched.first.dimension:
+    if not common.partial or (matched.pinned is None and len(matched.anchors) <= matched.first.dimension):
         return None
     if not all(inside[rows].all() for inside, rows in zip(common.inside, matched.left_out.T, strict=True)):
         return None  # both saw them, wherever the match puts them
