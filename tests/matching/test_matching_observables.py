@@ -209,7 +209,7 @@ def test_an_observable_that_agrees_under_no_match_is_not_believed():
     found = [images("rectangle", 70, mirror) for mirror in _MIRRORS.values()]
     assert not any(observables.agreement(each).agrees for each in found)
     assert observables.left_open([(each.sample, each.offset) for each in found]) == [0, 1, 2, 3]
-    value, floor, null = observables.figures(found[0])
+    value, floor, null = observables.agreement(found[0]).figures
     assert floor < 0.3 < 0.7 < value
     assert null == 1
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import sametask as st
 from sametask import Decision
 from sametask.verdict.evidence import Evidence
 from sametask.verdict.judging import _isometric
-from worlds import pair, relative_error
+from worlds import RandomNetwork, box, pair, relative_error
 
 _SPECTRA = Evidence("difference of spectra", "isometric", 0.05, 0.1, 0.7, 0.3)
 _DOUBTFUL = Evidence("difference of spectra", "isometric", 0.25, 0.1, 0.7, 0.3)
@@ -36,6 +37,24 @@ def test_a_torn_match_is_no_difference_by_itself(spectrum, shape, anchored, deci
     assert 0.1 < _DOUBTFUL.probability < 0.9
     assert 0.1 < _APART.probability < 0.9
     assert _isometric(spectrum, [shape], anchored)[0] is decision
+
+
+def stretched(seed: int, n: int, sides: tuple[float, float]) -> st.Verdict:
+    """A rectangle 1.6 × 1 and one of other sides, with six anchors: the same place in proportion."""
+    worlds = box(1.6, 1.0), box(*sides)
+    x = [world.sample(np.random.default_rng([seed, k]), n) for k, world in enumerate(worlds)]
+    x[1][:6] = x[0][:6] * np.divide(sides, (1.6, 1.0))
+    first, second = (world.probe(RandomNetwork.draw(2, 5, 10 * seed + k), x[k]) for k, world in enumerate(worlds))
+    return st.compare(first, second, anchors=np.stack([np.arange(6)] * 2, axis=1))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("sides", [(1.84, 1.0), (1.84, 1.15)])
+def test_a_rectangle_somewhat_larger_is_not_the_same(seed, sides):
+    """It holds the smaller one, and anchors are off by no more than the spacing of samples: noisy ones would be."""
+    v = stretched(seed, 250, sides)
+    assert v.decision is not Decision.EQUIVALENT
+    assert v.transformation is None
 
 
 @pytest.mark.parametrize(("pleat", "decision"), [(0.01, Decision.EQUIVALENT), (0.003, Decision.UNDECIDED)])

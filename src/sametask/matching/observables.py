@@ -98,6 +98,12 @@ class Agreement:
         return float(self.weight @ np.hypot(_deviation(self.shares), self.shared))
 
     @property
+    def figures(self) -> tuple[float, float, float]:
+        """The figure "observable at images", its floor and its null: root mean square differences, as shares of what
+        random places show."""
+        return float(np.sqrt(self.misfit)), float(np.sqrt(max(self.floor, _LEAST_NOISE))), 1.0
+
+    @property
     def shares(self) -> Array:
         """(q, r) how each region moves the mean of each observable."""
         mean = np.nan_to_num(self.each)[:, None]
@@ -171,12 +177,6 @@ class Observables:
         if not order or not self.telling or not found[order[0]].agrees:
             return list(range(len(found)))
         return [k for k in order if not self.decisive(found[order[0]], found[k])]
-
-    def figures(self, images: Images) -> tuple[float, float, float]:
-        """The figure "observable at images", its floor and its null: root mean square differences, as shares of what
-        random places show."""
-        found = self.agreement(images)
-        return float(np.sqrt(found.misfit)), float(np.sqrt(max(found.floor, _LEAST_NOISE))), 1.0
 
     def pulls(self, sample: Int[Array, " n"], offset: Float[Array, "n d"], rotation: Float[Array, "n d d"]) -> Pulls:
         """Weak forces that turn and slide a match until the observables agree.

@@ -36,8 +36,13 @@ _ENDS = {
         "the typical distance between neighbouring levels, by which unrelated spectra differ",
     ),
     "strain of the match": (
-        "one half of each network's samples placed on the other half by their activations, and no less than 5 %",
-        "each step between neighbours held against an unrelated one",
+        "one half of each network's samples placed on the other half by their activations, at the same places, and no "
+        "less than 5 %",
+        "what is left of matches between manifolds that are not isometric, at most",
+    ),
+    "strain beyond that of halves": (
+        "halves of each network held against other halves of it, and no less than 5 %",
+        "every step between neighbours torn apart",
     ),
     "samples outside the other's support": (
         "one half of each network's samples placed on the other half, and no less than one sample",
@@ -50,6 +55,10 @@ _ENDS = {
     "distances among anchors": (
         "distances in half of each network's samples, held against those in all, and no less than 5 %; and the spacing",
         "distances of unrelated samples",
+    ),
+    "observable at images": (
+        "what the observables themselves leave unexplained among neighbouring samples",
+        "the same values at random places",
     ),
     "error at spare anchors": (
         "the error the transformation itself expects there",

@@ -21,6 +21,8 @@ _FEW = 5
 PARTIAL = "partial overlap"
 _SOME = 0.02
 """A smaller share outside is not worth a word on where."""
+_OTHER_UNIT = 0.05
+"""Lengths that differ by less are of no account."""
 _ONE_FACTOR = 0.15
 """Spectra whose logarithms differ by the same to within this differ by a factor."""
 
@@ -161,9 +163,26 @@ def of_observables(match: Match) -> list[Finding]:
         Finding(
             "observable disagrees",
             f"{told.worst} differs at corresponding places by {np.sqrt(told.misfit):.2g} of what random places show, "
-            f"where its noise explains {np.sqrt(told.floor):.2g}; it was not relied on",
-            "check that both sides tell the same quantity, in the same unit",
-            Severity.WARNING,
+            f"where its noise explains {np.sqrt(told.floor):.2g}: the geometry may agree, but what the two networks "
+            "tell there does not",
+            "check that both sides tell the same quantity, in the same unit; without it (observables=None) the "
+            "geometry alone is judged",
+            Severity.DECISIVE,
+        )
+    ]
+
+
+def unused(known: bool) -> list[Finding]:
+    """What was given besides correspondences, where these decide by themselves."""
+    if not known:
+        return []
+    return [
+        Finding(
+            "observables not used",
+            "with so many correspondences functions are tested directly; observables, sets, orders and densities were "
+            "not used",
+            "",
+            Severity.NOTE,
         )
     ]
 
@@ -204,7 +223,7 @@ def _left_out(match: Match) -> list[Finding]:
                 f"but far better where lengths in the second network's neighbourhoods are {told:.5g} ± "
                 f"{told * deviation:.1g} times those of the first, instead of {match.relative_scale:.5g}",
                 "check the units of the neighbourhoods; compare with relative_scale=None to leave them open",
-                Severity.WARNING,
+                Severity.DECISIVE if in_another_unit(match) else Severity.WARNING,
             )
         )
     elif match.anchor_noise:
@@ -219,6 +238,12 @@ def _left_out(match: Match) -> list[Finding]:
             )
         )
     return found
+
+
+def in_another_unit(match: Match) -> bool:
+    """Whether anchors agree, and far better, only where lengths differ by more than is of no account."""
+    better = match.better_scale
+    return better is not None and bool(abs(np.log(better[0] / match.relative_scale)) > _OTHER_UNIT)
 
 
 def _torn(match: Match) -> list[Finding]:

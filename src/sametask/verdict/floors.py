@@ -20,6 +20,10 @@ from sametask.probes.probe import Probe
 _MOST = 1000
 _SHARE = 0.8
 _RESAMPLES = 5
+_SPLITS = 2
+"""Ways in which samples are halved: where one tears by chance, another tells."""
+_USUAL = 2.0
+"""Strain that is so many times what halves show around a place is as good as theirs."""
 _LANDMARKS = 12
 _NEAR = (16, 32)
 """Neighbours by which spectra at the same places are told, in one dimension, and in two and more."""
@@ -28,41 +32,85 @@ _REACH = 4.0
 
 
 @dataclass(frozen=True)
-class IsometryFigures:
-    """How far two charts are from isometric.
+class OwnSpectrum:
+    """What chance does to the leading eigenvalues of one network.
 
     Attributes:
-        spectrum: (e,) differences of the logarithms of the leading eigenvalues.
-        levels: (e,) mean of the logarithms of the leading eigenvalues.
-        strain: (n,) relative violation of the edges around each sample.
-        uncovered: larger share, of the two, of samples that lie outside the other's support.
-        distances: how far distances among landmarks differ, in half of the samples and in all; NaN where not asked.
+        noise: (e,) by how much the logarithms of two whole samples' differ (root mean squares).
+        levels: (e,) means of the logarithms.
     """
 
-    spectrum: Float[Array, " e"]
+    noise: Float[Array, " e"]
     levels: Float[Array, " e"]
-    strain: Float[Array, " n"]
-    uncovered: float
-    distances: float = float("nan")
 
-    def rescale(self, factor: float) -> IsometryFigures:
-        """The figures in intrinsic units ``factor`` times smaller."""
+    def rescale(self, factor: float) -> OwnSpectrum:
+        """The same in intrinsic units ``factor`` times smaller."""
         return dataclasses.replace(self, levels=self.levels - 2 * np.log(factor))
 
 
-def isometry_figures(matched: Match, parts: tuple[Chart, Chart] | None = None) -> IsometryFigures:
-    """The figures of a match; or of its overlap alone, where the charts of that are given."""
+@dataclass(frozen=True)
+class OwnFigures:
+    """What a network shows against itself, where the match is right.
+
+    Attributes:
+        spectrum: of its eigenvalues.
+        strain: (n,) root mean square strain around each sample of its chart.
+        beyond: strain beyond that of other halves, where they are halved in another way; see :func:`beyond`.
+        uncovered: larger share, of two halves, of samples that lie outside the other's support.
+        distances: how far distances among landmarks differ, in half of the samples and in all.
+    """
+
+    spectrum: OwnSpectrum
+    strain: Float[Array, " n"]
+    beyond: float
+    uncovered: float
+    distances: float
+
+    def rescale(self, factor: float) -> OwnFigures:
+        """The figures in intrinsic units ``factor`` times smaller."""
+        return dataclasses.replace(self, spectrum=self.spectrum.rescale(factor))
+
+
+@dataclass(frozen=True)
+class IsometryFigures:
+    """How far two charts are from isometric under a match.
+
+    Attributes:
+        spectrum: (e,) differences of the logarithms of the leading eigenvalues.
+        strain: (p,) relative violation of the edges around each sample of the first, and of the second.
+        usual: (p,) what halves of either network show there, together.
+        uncovered: larger share, of the two, of samples that lie outside the other's support.
+    """
+
+    spectrum: Float[Array, " e"]
+    strain: Float[Array, " p"]
+    usual: Float[Array, " p"]
+    uncovered: float
+
+
+def isometry_figures(
+    matched: Match, own: tuple[OwnFigures, OwnFigures], parts: tuple[Chart, Chart] | None = None
+) -> IsometryFigures:
+    """The figures of a match, and what each network shows of itself at the same places; or those of its overlap alone,
+    where the charts of that are given, of which ``own`` is then told."""
     first, second = parts or (matched.first, matched.second)
     e = min(COMPARED, len(first.eigenvalues), len(second.eigenvalues))
-    one, two = log_eigenvalues(first)[:e], log_eigenvalues(second)[:e]
     places = (matched.forward, matched.backward)
-    if parts:
-        outside = 0.0
-        strains = [at.strain[inside] for at, inside in zip(places, matched.overlap.inside, strict=True)]
-    else:
+    kept = [np.flatnonzero(inside) if parts else np.arange(len(inside)) for inside in matched.overlap.inside]
+    outside = 0.0
+    if not parts:
         outside = max(_outside(at.offset, at.sample, of) for at, of in zip(places, (second, first), strict=True))
-        strains = [at.strain for at in places]
-    return IsometryFigures(one - two, 0.5 * (one + two), np.concatenate(strains), outside)
+    # what halves show at each sample of the whole charts; NaN beyond the overlap
+    shown = [np.full(len(of.rows), np.nan) for of in (matched.first, matched.second)]
+    for each, rows, figures, of in zip(shown, kept, own, (first, second), strict=True):
+        each[rows[of.rows] if parts else rows] = figures.strain
+    strain, usual = [], []
+    for k in (0, 1):
+        here, there = shown[k][kept[k]], shown[1 - k][places[k].sample[kept[k]]]
+        strain.append(places[k].strain[kept[k]])
+        usual.append(np.hypot(_known(here), _known(there)))
+    difference = log_eigenvalues(first)[:e] - log_eigenvalues(second)[:e]
+    return IsometryFigures(difference, np.concatenate(strain), np.concatenate(usual), outside)
 
 
 def log_eigenvalues(of: Chart) -> Float[Array, " e"]:
@@ -70,32 +118,69 @@ def log_eigenvalues(of: Chart) -> Float[Array, " e"]:
     return np.log(np.maximum(of.eigenvalues, np.finfo(float).tiny))
 
 
-def own_figures(
-    probe: Probe, method: DiffusionChart, rng: np.random.Generator, whole: Chart | None = None
-) -> IsometryFigures:
+def own_figures(probe: Probe, whole: Chart, method: DiffusionChart, rng: np.random.Generator) -> OwnFigures:
     """The figures of a network against itself: one half of its samples placed, by their activations, on the other.
 
-    That match is right, so nothing in the figures is due to matching. ``spectrum`` is scaled to what two whole samples
-    show. Distances are told where the chart of this probe is given.
+    That match is right, so nothing in the figures is due to matching.
+
+    Args:
+        probe: of the network.
+        whole: its chart.
+        method: how halves are charted.
+        rng: of the halves.
     """
-    n = len(probe)
-    half = min(n // 2, _MOST)
-    order = rng.permutation(n)
-    rows = [np.sort(order[:half]), np.sort(order[half : 2 * half])]
-    one, two = (chart(probe.take(each), method) for each in rows)
-    whole_edges = None if whole is None else isometric.chart_edges(whole)
-    strain, outside, distances = [], [], []
-    for source, target, kept in ((one, two, rows[0]), (two, one, rows[1])):
-        sample, offset, _ = target.manifold.locate(target.manifold.project(source.probe.activations)[0])
-        between = isometric.chart_edges(source)
-        strain.append(isometric.strain(target.manifold, between, sample, offset))
-        outside.append(_outside(offset, sample, target))
-        if whole is not None and whole_edges is not None:
+    edges = isometric.chart_edges(whole)
+    strains = np.full((_SPLITS, len(whole.rows)), np.nan)
+    outside, distances = [], []
+    draws = [rng, *rng.spawn(_SPLITS - 1)]  # how often strain is told changes no other figure
+    for split in range(_SPLITS):
+        rows, charts = _halves(probe, method, draws[split])
+        for kept, source, target in ((rows[0], *charts), (rows[1], *charts[::-1])):
+            sample, offset, _ = target.manifold.locate(target.manifold.project(source.probe.activations)[0])
+            between = isometric.chart_edges(source)
             place = whole.position[kept[source.rows]]
-            distances.append(_unlike_distances((whole_edges, len(whole.rows)), between, place, rng))
-    spectrum, levels = _resampled_spectrum(probe, method, rng)
-    apart = max(distances, default=float("nan"))
-    return IsometryFigures(spectrum, levels, np.concatenate(strain), max(outside), apart)
+            charted = place >= 0
+            strains[split, place[charted]] = isometric.strain(target.manifold, between, sample, offset)[charted]
+            if split == 0:
+                outside.append(_outside(offset, sample, target))
+                distances.append(_unlike_distances((edges, len(whole.rows)), between, place, rng))
+    strains = np.minimum(strains, 1)
+    others = [_around(edges, np.delete(strains, split, axis=0)) for split in range(_SPLITS)]
+    scatter = max(beyond(*_both_known(each, other)) for each, other in zip(strains, others, strict=True))
+    spectrum = own_spectrum(probe, method, rng)
+    return OwnFigures(spectrum, _around(edges, strains), scatter, max(outside), max(distances))
+
+
+def _halves(
+    probe: Probe, method: DiffusionChart, rng: np.random.Generator
+) -> tuple[tuple[Array, Array], tuple[Chart, Chart]]:
+    """Rows of two halves of a network's samples, or of so many at most, and their charts."""
+    half = min(len(probe) // 2, _MOST)
+    order = rng.permutation(len(probe))
+    one, two = np.sort(order[:half]), np.sort(order[half : 2 * half])
+    return (one, two), (chart(probe.take(one), method), chart(probe.take(two), method))
+
+
+def _around(edges: Edges, strains: Float[Array, "s n"]) -> Float[Array, " n"]:
+    """Root mean square of what halves show of each sample and its neighbours; of all where they show nothing there."""
+    n = strains.shape[1]
+    squared, count = np.nansum(np.square(strains), axis=0), np.isfinite(strains).sum(axis=0).astype(float)
+    squared = squared + np.bincount(edges.i, squared[edges.j], minlength=n)
+    count = count + np.bincount(edges.i, count[edges.j], minlength=n)
+    overall = squared.sum() / max(count.sum(), 1.0)
+    return np.sqrt(np.where(count > 0, squared / np.maximum(count, 1), overall))
+
+
+def _both_known(one: Array, two: Array) -> tuple[Array, Array]:
+    known = np.isfinite(one)
+    return one[known], two[known]
+
+
+def _known(strain: Array) -> Array:
+    """What is not known, outside of an overlap, as typical of the rest."""
+    known = np.isfinite(strain)
+    typical = np.sqrt(np.mean(np.square(strain[known]))) if known.any() else 0.0
+    return np.where(known, strain, typical)
 
 
 def _unlike_distances(whole: tuple[Edges, int], part: Edges, place: Array, rng: np.random.Generator) -> float:
@@ -107,8 +192,8 @@ def _unlike_distances(whole: tuple[Edges, int], part: Edges, place: Array, rng: 
     return landmarks.unlike(along_all, landmarks.distances(part, len(place), here)[here])
 
 
-def _resampled_spectrum(probe: Probe, method: DiffusionChart, rng: np.random.Generator) -> tuple[Array, Array]:
-    """How much ln λ of two whole samples differ by chance (root mean square), and its mean over subsamples.
+def own_spectrum(probe: Probe, method: DiffusionChart, rng: np.random.Generator) -> OwnSpectrum:
+    """How much ln λ of two whole samples differ by chance, and its mean over subsamples.
 
     Halves of a sample that is barely dense enough fall apart, and say nothing of the whole. Draws of a share f vary
     by (1 − f)/f σ²(N), the difference of two whole samples by 2 σ²(N).
@@ -118,7 +203,7 @@ def _resampled_spectrum(probe: Probe, method: DiffusionChart, rng: np.random.Gen
     drawn = [chart(probe.take(np.sort(rng.choice(n, k, replace=False))), method) for _ in range(_RESAMPLES)]
     e = min(COMPARED, *(len(each.eigenvalues) for each in drawn))
     levels = np.stack([log_eigenvalues(each)[:e] for each in drawn])
-    return np.sqrt(2 * levels.var(axis=0, ddof=1) * k / (n - k)), levels.mean(axis=0)
+    return OwnSpectrum(np.sqrt(2 * levels.var(axis=0, ddof=1) * k / (n - k)), levels.mean(axis=0))
 
 
 def spectra_in_place(
@@ -162,10 +247,7 @@ def _log_spectrum(graph: NeighbourGraph, dimension: int, bandwidth: float, alpha
 
 def own_spectra_in_place(probe: Probe, method: DiffusionChart, rng: np.random.Generator) -> float:
     """How far apart those spectra are for half of a network's samples, and where these are on the other half."""
-    n = len(probe)
-    half = min(n // 2, _MOST)
-    order = rng.permutation(n)
-    one, two = (chart(probe.take(np.sort(rows)), method) for rows in (order[:half], order[half : 2 * half]))
+    _, (one, two) = _halves(probe, method, rng)
     sample, offset, _ = two.manifold.locate(two.manifold.project(one.probe.activations)[0])
     here, there = spectra_in_place(one, np.arange(len(one.rows)), two, sample, offset)
     return float(np.sqrt(np.mean(np.square(here - there))))
@@ -188,13 +270,18 @@ def torn(strain: Float[Array, " n"]) -> float:
     return float(np.sqrt(np.mean(np.square(np.minimum(strain, 1)))))
 
 
-def unrelated_strain(of: Chart, rng: np.random.Generator) -> float:
-    """Strain of a match that carries every step to an unrelated one of the same length distribution."""
-    steps = of.graph.steps[:, : isometric.edge_count(of.dimension)]
-    other = steps.reshape(-1, of.dimension)[rng.permutation(steps.shape[0] * steps.shape[1])].reshape(steps.shape)
-    squared = np.square(steps).sum(axis=2)
-    relative = np.square(steps - other).sum(axis=2) / np.maximum(squared, 1e-6 * float(np.median(squared)) or 1.0)
-    return torn(np.sqrt(relative.mean(axis=1)))
+def beyond(strain: Float[Array, " p"], usual: Float[Array, " p"]) -> float:
+    """Root mean square strain beyond twice what is usual at each place.
+
+    A match that must tear does so where nothing else would; what halves tear by themselves is no sign of it, and where
+    they tear the match may too.
+    """
+    return float(np.sqrt(np.mean(np.square(excess(strain, usual)))))
+
+
+def excess(strain: Float[Array, " p"], usual: Float[Array, " p"]) -> Float[Array, " p"]:
+    """Strain of each place beyond twice what is usual there: what the two leave, as squares."""
+    return np.sqrt(np.maximum(np.square(np.minimum(strain, 1)) - np.square(_USUAL * usual), 0))
 
 
 def _outside(offset: Array, sample: Array, target: Chart) -> float:

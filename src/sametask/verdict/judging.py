@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from sametask.probes.rank import LocalRank
 from sametask.transformation import Transformation
 from sametask.verdict import diagnosis, floors, function
 from sametask.verdict.evidence import Evidence, log_spread
-from sametask.verdict.floors import IsometryFigures
+from sametask.verdict.floors import IsometryFigures, OwnFigures, OwnSpectrum
 from sametask.verdict.folds import Folds
 from sametask.verdict.verdict import Decision, Trial
 
@@ -39,7 +40,12 @@ _LEAST_SPECTRUM = 0.02
 """Of no account, even where data without noise would show less."""
 _UNRELATED = 0.6
 """Relative difference of distances among samples and among unrelated ones: 0.5 to 0.9 on the worlds of the tests."""
+_UNLIKE_STRAIN = 0.4
+"""Strain of matches of manifolds that are not isometric, after refinement: 0.1 to 0.4; unrelated steps leave 1."""
+_TORN = 0.2
+"""Where halves show more, strain tells nothing, unless they do at most places: then all are heard, and seldom tell."""
 _STRAIN_REACH = 2.5
+_BEYOND_REACH = 2.0
 _REACH_IN_PLACE = 1.5
 """Spectra at the same places of right matches differ by less than those of halves."""
 _LIKELY = 0.5
@@ -133,6 +139,7 @@ def by_function(case: Case) -> Judgement:
         scaled = (probes[0], probes[1].rescale(1 / factor))
         evidence.append(_spectral_evidence(one, two.rescale(1 / factor), scaled, case, "neighbourhoods agree"))
         findings = [*findings, *_metric_disagrees(evidence[-1], decision)]
+    findings = [*findings, *diagnosis.unused(bool(case.known))]
     return Judgement(decision, confidence, tuple(evidence), tuple(findings), transformation, (one, two), None, trial)
 
 
@@ -258,10 +265,7 @@ def by_isometry(case: Case) -> Judgement:
     unlike = _unlike(case)
     if unlike:
         return Judgement(Decision.UNDECIDED, 0.5, (), (*findings, unlike), None, charts)
-    own = [
-        floors.own_figures(probe, case.method, case.rng, whole)
-        for probe, whole in zip(case.probes, charts, strict=True)
-    ]
+    own = _own(case, case.probes, charts)
     pairs, held = _spare(case)
     matched = match(
         *charts,
@@ -274,11 +278,11 @@ def by_isometry(case: Case) -> Judgement:
     if matched.relative_scale != 1:
         # told in the units of the first from here on
         charts = (matched.first, matched.second)
-        own[1] = own[1].rescale(1 / matched.relative_scale)
+        own = (own[0], own[1].rescale(1 / matched.relative_scale))
     findings += [*diagnosis.of_match(matched), *diagnosis.of_observables(matched)]
     transformation = Transformation.from_match(matched)
     trial = _spare_anchors(transformation, first, second, held) if len(held) else None
-    whole = _Compared(charts, (own[0], own[1]), floors.isometry_figures(matched), matched.anchor_distances)
+    whole = _Compared(charts, own, floors.isometry_figures(matched, own), matched.anchor_distances)
     spectrum, shape, anchored = _evidence(whole, matched, trial, case)
     part, perhaps = _of_overlap(case, matched), False
     if part:
@@ -294,12 +298,15 @@ def by_isometry(case: Case) -> Judgement:
         spectrum = _spectrum_in_place(matched, case)
     if len(matched.anchors):
         findings += diagnosis.of_anchors(anchored[: len(anchored) - bool(trial)])
-    evidence = (spectrum, *shape, *anchored)
+    observed = _observed(matched)
+    evidence = (spectrum, *shape, *anchored, *observed)
     folded = _folded(case)
     if folded:
         findings.append(folded)
         return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
-    decision, confidence = _isometric(spectrum, shape, anchored)
+    decision, confidence = _isometric(spectrum, shape, anchored, observed)
+    if decision is Decision.EQUIVALENT and diagnosis.in_another_unit(matched):
+        return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
     if whole is part and max(matched.overlap.share) < SMALLEST_OVERLAP:
         findings.append(_small_overlap(matched))
         return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
@@ -308,6 +315,8 @@ def by_isometry(case: Case) -> Judgement:
         return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
     if decision is Decision.EQUIVALENT:
         findings += diagnosis.ambiguity(matched)
+    elif _only_observables_disagree(matched, spectrum, shape, anchored, observed):
+        transformation = None
     elif _blurred(case, spectrum, shape, anchored):
         findings.append(_BLURRED)
     else:
@@ -328,18 +337,26 @@ class _Compared:
     on either."""
 
     charts: tuple[Chart, Chart]
-    own: tuple[IsometryFigures, IsometryFigures]
+    own: tuple[OwnFigures, OwnFigures]
     figures: IsometryFigures
     among: Array
+
+
+def _own(case: Case, probes: tuple[Probe, Probe], charts: tuple[Chart, Chart]) -> tuple[OwnFigures, OwnFigures]:
+    one, two = (floors.own_figures(probe, of, case.method, case.rng) for probe, of in zip(probes, charts, strict=True))
+    return one, two
 
 
 def _evidence(
     of: _Compared, matched: Match, trial: Trial | None, case: Case
 ) -> tuple[Evidence, list[Evidence], list[Evidence]]:
     """Of the spectra, of the shape, and of anchors."""
-    spectrum = _spectrum(*of.charts, list(of.own), of.figures.spectrum, "isometric")
+    spectrum = _spectrum(*of.charts, [each.spectrum for each in of.own], of.figures.spectrum, "isometric")
     shape = _shape_evidence(of, case.rng)
-    anchored = _anchor_evidence(matched, of, case.anchor_noise or 0.0) if len(matched.anchors) else []
+    # a part of the one that fits some part of the other is easily found, and noisy anchors do not hold it
+    loose = case.anchor_noise is None and matched.anchor_noise > 0 and of.charts[0] is not matched.first
+    reach = 1.0 if loose else _REACH
+    anchored = _anchor_evidence(matched, of, case.anchor_noise or 0.0, reach) if len(matched.anchors) else []
     if trial:
         anchored.append(_trial_evidence(trial, case.rng))
     return spectrum, shape, anchored
@@ -364,7 +381,7 @@ def _of_overlap(case: Case, matched: Match) -> _Compared | None:
     if matched.relative_scale != 1:
         probes[1] = probes[1].rescale(1 / matched.relative_scale)
     charts = chart(probes[0], case.method), chart(probes[1], case.method)
-    own = [floors.own_figures(probe, case.method, case.rng, of) for probe, of in zip(probes, charts, strict=True)]
+    own = _own(case, (probes[0], probes[1]), charts)
     places = np.full((len(matched.anchors), 2), -1)
     for k in (0, 1):
         among = np.full(len(whole[k].rows), -1)
@@ -375,7 +392,7 @@ def _of_overlap(case: Case, matched: Match) -> _Compared | None:
         landmarks.distances(isometric.chart_edges(of), len(of.rows), rows)[rows]
         for of, rows in zip(charts, places.T, strict=True)
     ]
-    return _Compared(charts, (own[0], own[1]), floors.isometry_figures(matched, charts), np.stack(apart))
+    return _Compared(charts, own, floors.isometry_figures(matched, own, charts), np.stack(apart))
 
 
 def _only_spectra_fail(spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence]) -> bool:
@@ -425,14 +442,17 @@ def _small_overlap(matched: Match) -> Finding:
     )
 
 
-def _isometric(spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence]) -> tuple[Decision, float]:
+def _isometric(
+    spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence], observed: Sequence[Evidence] = ()
+) -> tuple[Decision, float]:
     """Equivalent where everything speaks for it; inequivalent where the manifolds themselves differ.
 
     A match that tears while the spectra agree, or cannot be measured, may be a match that was not found, and so may one
     that tears while anchors surely agree; where anchors contradict one another they may be what tears it. None of these
-    shows that the networks differ.
+    shows that the networks differ. Nor does an observable that disagrees: the two may tell different quantities by that
+    name.
     """
-    probability = min(figure.probability for figure in (spectrum, *shape, *anchored))
+    probability = min(figure.probability for figure in (spectrum, *shape, *anchored, *observed))
     if probability >= _SURE:
         return Decision.EQUIVALENT, probability
     against = spectrum.probability
@@ -503,19 +523,35 @@ def _folded(case: Case) -> Finding | None:
 
 def _shape_evidence(of: _Compared, rng: np.random.Generator) -> list[Evidence]:
     figures, own = of.figures, of.own
-    strain_floor = max(_LEAST_STRAIN, *(floors.torn(each.strain) for each in own))
+    telling = figures.usual < _TORN
+    if telling.mean() < 0.5:
+        telling[:] = True
+    strain = figures.strain[telling]
+    strain_floor = max(_LEAST_STRAIN, floors.torn(figures.usual[telling]))
+    beyond_floor = max(_LEAST_STRAIN, *(each.beyond for each in own))
+    more = floors.excess(figures.strain, figures.usual)
     number = len(of.charts[0].rows)
     uncovered_floor = max(*(each.uncovered for each in own), 1 / number)
     return [
         Evidence(
             "strain of the match",
             "isometric",
-            floors.torn(figures.strain),
+            floors.torn(strain),
             strain_floor,
-            max(floors.unrelated_strain(each, rng) for each in of.charts),
-            log_spread(np.minimum(figures.strain, 1), rng),
+            _UNLIKE_STRAIN,
+            log_spread(np.minimum(strain, 1), rng),
             "of edge length",
             _STRAIN_REACH,
+        ),
+        Evidence(
+            "strain beyond that of halves",
+            "isometric",
+            _rms(more),
+            beyond_floor,
+            1.0,
+            log_spread(np.hypot(more, beyond_floor), rng),
+            "of edge length",
+            _BEYOND_REACH,
         ),
         Evidence(
             "samples outside the other's support",
@@ -529,7 +565,7 @@ def _shape_evidence(of: _Compared, rng: np.random.Generator) -> list[Evidence]:
     ]
 
 
-def _anchor_evidence(matched: Match, of: _Compared, noise: float) -> list[Evidence]:
+def _anchor_evidence(matched: Match, of: _Compared, noise: float, reach: float) -> list[Evidence]:
     """How far anchors are from where the others and the geometry put them; and how unlike their distances are."""
     d, residual = matched.first.dimension, matched.forward.anchor_residual
     spread = float(1 / np.sqrt(2 * len(residual) * d))
@@ -546,7 +582,7 @@ def _anchor_evidence(matched: Match, of: _Compared, noise: float) -> list[Eviden
                 1.0,
                 spread,
                 "of unrelated samples'",
-                _REACH,
+                reach,
             )
         )
     if of.among.shape[1] > 1:
@@ -569,13 +605,34 @@ def _anchor_evidence(matched: Match, of: _Compared, noise: float) -> list[Eviden
     return found
 
 
+def _observed(matched: Match) -> list[Evidence]:
+    """How far what is known on both sides differs at corresponding places; nothing where it tells too little."""
+    told = matched.agreement
+    if told is None or not told.telling:
+        return []
+    value, floor, null = told.figures
+    # that of the misfit, twice that of its root: on few rows regions show less than it scatters
+    spread = told.deviation / max(told.misfit, floor**2)
+    figure = Evidence("observable at images", "isometric", value, floor, null, spread, "of unrelated places'")
+    return [figure] if figure.separable else []
+
+
+def _only_observables_disagree(
+    matched: Match, spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence], observed: list[Evidence]
+) -> bool:
+    """Whether geometry alone would call the two equivalent, and what is known on both sides contradicts."""
+    if not observed or matched.agreement is None or matched.agreement.agrees:
+        return False
+    return _isometric(spectrum, shape, anchored)[0] is Decision.EQUIVALENT
+
+
 def _spectral_evidence(one: Chart, two: Chart, probes: tuple[Probe, ...], case: Case, claim: str) -> Evidence:
-    own = [floors.own_figures(probe, case.method, case.rng) for probe in probes]
+    own = [floors.own_spectrum(probe, case.method, case.rng) for probe in probes]
     e = min(COMPARED, len(one.eigenvalues), len(two.eigenvalues))
     return _spectrum(one, two, own, floors.log_eigenvalues(one)[:e] - floors.log_eigenvalues(two)[:e], claim)
 
 
-def _spectrum(one: Chart, two: Chart, own: list[IsometryFigures], difference: Array, claim: str) -> Evidence:
+def _spectrum(one: Chart, two: Chart, own: list[OwnSpectrum], difference: Array, claim: str) -> Evidence:
     floor = _spectral_floor(one, two, own)
     # a root mean square of e noisy differences is itself known to one part in √(2e)
     spread = float(np.sqrt(1 / (2 * len(difference)) + 1 / (4 * len(difference))))
@@ -583,14 +640,14 @@ def _spectrum(one: Chart, two: Chart, own: list[IsometryFigures], difference: Ar
     return Evidence("difference of spectra", claim, _rms(difference), float(max(floor, 1e-3)), null, spread, "of ln λ")
 
 
-def _spectral_floor(one: Chart, two: Chart, own: list[IsometryFigures]) -> float:
+def _spectral_floor(one: Chart, two: Chart, own: list[OwnSpectrum]) -> float:
     """Noise of a difference of ln λ, from resampling each; and its bias, from how unlike thinning moves the two.
 
     What thinning the sample does to both networks alike cancels in the difference.
     """
     e = min(len(one.eigenvalues), len(two.eigenvalues), *(len(each.levels) for each in own))
     moved = [each.levels[:e] - floors.log_eigenvalues(whole)[:e] for whole, each in zip((one, two), own, strict=True)]
-    noise = max(_rms(each.spectrum) for each in own)
+    noise = max(_rms(each.noise) for each in own)
     return float(np.hypot(noise, _rms(moved[0] - moved[1])))
 
 
