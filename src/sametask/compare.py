@@ -12,7 +12,7 @@ from sametask._types import Array
 from sametask.charts import DiffusionChart
 from sametask.matching.known import known_of
 from sametask.probes import Probe, local_rank
-from sametask.verdict import diagnosis, judging
+from sametask.verdict import by_function, by_isometry, diagnosis, judging
 from sametask.verdict.folds import find_folds
 from sametask.verdict.verdict import Verdict, by_weight
 
@@ -93,9 +93,9 @@ def compare(
     if min(len(first), len(second)) < judging.FEWEST:
         judgement = judging.too_few(case)
     elif len(pairs) >= judging.PAIRED:
-        judgement = judging.by_function(case)
+        judgement = by_function.judge(case)
     else:
-        judgement = judging.by_isometry(case)
+        judgement = by_isometry.judge(case)
     return Verdict(
         decision=judgement.decision,
         confidence=judgement.confidence,

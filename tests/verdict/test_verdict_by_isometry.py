@@ -7,8 +7,8 @@ import pytest
 
 import sametask as st
 from sametask import Decision
+from sametask.verdict.by_isometry import decided
 from sametask.verdict.evidence import Evidence
-from sametask.verdict.judging import _isometric
 from worlds import RandomNetwork, box, pair, relative_error
 
 _SPECTRA = Evidence("difference of spectra", "isometric", 0.05, 0.1, 0.7, 0.3)
@@ -36,7 +36,7 @@ _APART = Evidence("distance of anchors", "isometric", 0.4, 0.15, 1.0, 0.3)
 def test_a_torn_match_is_no_difference_by_itself(spectrum, shape, anchored, decision):
     assert 0.1 < _DOUBTFUL.probability < 0.9
     assert 0.1 < _APART.probability < 0.9
-    assert _isometric(spectrum, [shape], anchored)[0] is decision
+    assert decided(spectrum, [shape], anchored)[0] is decision
 
 
 def stretched(seed: int, n: int, sides: tuple[float, float]) -> st.Verdict:

@@ -13,6 +13,8 @@ _TINY = 1e-12
 _LEAST_SPREAD = 0.16
 """No figure is read more finely than this share of the way from its floor to its limit."""
 _SURE = 0.9
+REACH = 4.0
+"""Errors beyond this multiple of what a network shows of itself are not noise."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,11 @@ class Evidence:
 
 def _log(figure: float) -> float:
     return float(np.log(max(figure, _TINY)))
+
+
+def rms(errors: Array) -> float:
+    """Root mean square."""
+    return float(np.sqrt(np.mean(np.square(errors))))
 
 
 def log_spread(errors: Array, rng: np.random.Generator, draws: int = 200) -> float:

@@ -1,0 +1,236 @@
+"""Are the two isometric? Judged by a match of their geometry, where correspondences are few."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sametask._outcome import Finding, Severity
+from sametask._types import Array
+from sametask.charts.chart import chart
+from sametask.matching.match import Match, match
+from sametask.transformation import Transformation
+from sametask.verdict import diagnosis, figures, floors
+from sametask.verdict.evidence import Evidence
+from sametask.verdict.floors import IsometryFigures
+from sametask.verdict.judging import PAIRED, SURE, Case, Judgement
+from sametask.verdict.verdict import Decision
+
+_SPARE = 15
+"""Anchors from which some are kept back to try the transformation on."""
+_LIKELY = 0.5
+SMALLEST_OVERLAP = 1 / 3
+"""Of either manifold. A cap of so much of a sphere, laid flat, is strained by about as much as is put up with."""
+_USUAL_STRAIN = 1.5
+"""Right matches strain up to 1.5 times as much as halves of one network; see docs/design.md."""
+
+
+def judge(case: Case) -> Judgement:
+    """Match the two by geometry, and compare what is left with what halves of each network leave."""
+    first, second = case.probes
+    charts = (chart(first, case.method), chart(second, case.method))
+    findings = [*diagnosis.of_chart(charts[0], "first"), *diagnosis.of_chart(charts[1], "second")]
+    unlike = _unlike(case)
+    if unlike:
+        return Judgement(Decision.UNDECIDED, 0.5, (), (*findings, unlike), None, charts)
+    own = figures.own_figures(case, case.probes, charts)
+    pairs, held = _spare(case)
+    matched = match(
+        *charts,
+        anchors=pairs if len(pairs) else None,
+        anchor_noise=case.anchor_noise,
+        relative_scale=case.relative_scale,
+        observables=case.known,
+        seed=int(case.rng.integers(2**31)),
+    )
+    if matched.relative_scale != 1:
+        # told in the units of the first from here on
+        charts = (matched.first, matched.second)
+        own = (own[0], own[1].rescale(1 / matched.relative_scale))
+    findings += [*diagnosis.of_match(matched), *diagnosis.of_observables(matched)]
+    transformation = Transformation.from_match(matched)
+    trial = figures.trial_at(transformation, first, second, held) if len(held) else None
+    whole = figures.Compared(charts, own, floors.isometry_figures(matched, own), matched.anchor_distances)
+    spectrum, shape, anchored = figures.of_match(whole, matched, trial, case)
+    part = figures.of_overlap(case, matched)
+    if part:
+        in_part = figures.of_match(part, matched, trial, case)
+        # a match that tears, or that anchors contradict, says nothing of what lies outside
+        if min(figure.probability for figure in (*in_part[1], *in_part[2])) >= _LIKELY:
+            whole, (spectrum, shape, anchored) = part, in_part
+            findings += diagnosis.partial_overlap(matched)
+    unsure = len(matched.left_out) or any(map(diagnosis.nearly_folds, case.probes))
+    if _only_spectra_fail(spectrum, shape, anchored) and not unsure:
+        spectrum = figures.of_spectra_in_place(matched, case)
+    if len(matched.anchors):
+        findings += diagnosis.of_anchors(anchored[: len(anchored) - bool(trial)])
+    observed = figures.of_observables(matched)
+    evidence = (spectrum, *shape, *anchored, *observed)
+    folded = _folded(case)
+    if folded:
+        findings.append(folded)
+        return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
+    decision, confidence = decided(spectrum, shape, anchored, observed)
+    if decision is Decision.EQUIVALENT and diagnosis.in_another_unit(matched):
+        return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
+    if whole is part and max(matched.overlap.share) < SMALLEST_OVERLAP:
+        findings.append(_small_overlap(matched))
+        return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
+    if decision is Decision.EQUIVALENT:
+        findings += diagnosis.ambiguity(matched)
+    elif _only_observables_disagree(matched, spectrum, shape, anchored, observed):
+        transformation = None
+    elif _blurred(case, spectrum, shape, anchored):
+        findings.append(_BLURRED)
+    else:
+        transformation = None
+        findings.append(
+            _not_isometric(
+                spectrum, (spectrum, *shape), whole.figures, scaled=any(f.name == "scale mismatch" for f in findings)
+            )
+            if decision is Decision.INEQUIVALENT
+            else _cannot_tell(evidence)
+        )
+    return Judgement(decision, confidence, evidence, tuple(findings), transformation, charts, matched, trial)
+
+
+def _only_spectra_fail(spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence]) -> bool:
+    """Whether spectra cannot tell, as where samples are spread too unevenly, and anchors and shape agree."""
+    agree = min((figure.probability for figure in (*shape, *anchored)), default=0.0) >= SURE
+    return bool(anchored) and agree and not spectrum.separable
+
+
+def _small_overlap(matched: Match) -> Finding:
+    one, two = matched.overlap.share
+    return Finding(
+        "small overlap",
+        f"what both were probed on is {one:.0%} of the first's and {two:.0%} of the second's: on so small a part "
+        "manifolds of other shape agree as well",
+        "probe both on more of the same range of inputs",
+        Severity.DECISIVE,
+    )
+
+
+def decided(
+    spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence], observed: Sequence[Evidence] = ()
+) -> tuple[Decision, float]:
+    """Equivalent where everything speaks for it; inequivalent where the manifolds themselves differ.
+
+    A match that tears while the spectra agree, or cannot be measured, may be a match that was not found, and so may one
+    that tears while anchors surely agree; where anchors contradict one another they may be what tears it. None of these
+    shows that the networks differ. Nor does an observable that disagrees: the two may tell different quantities by that
+    name.
+    """
+    probability = min(figure.probability for figure in (spectrum, *shape, *anchored, *observed))
+    if probability >= SURE:
+        return Decision.EQUIVALENT, probability
+    against = spectrum.probability
+    doubtful = not anchored or 1 - SURE < min(figure.probability for figure in anchored) < SURE
+    if spectrum.separable and against < SURE and doubtful:
+        against = min(against, *(figure.probability for figure in shape))
+    if against <= 1 - SURE:
+        return Decision.INEQUIVALENT, 1 - against
+    # nothing is likely enough to be said, however sure single figures are
+    return Decision.UNDECIDED, float(np.clip(max(probability, 1 - against), 0.5, SURE))
+
+
+def _blurred(case: Case, spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence]) -> bool:
+    """Whether spectra alone leave the answer open, disturbed by a region that nearly folds and hangs by a thread.
+
+    Then anchors agree, and the match strains no more than right ones do.
+    """
+    if spectrum.separable or not anchored or not any(diagnosis.nearly_folds(probe) for probe in case.probes):
+        return False
+    usual = shape[0].value <= _USUAL_STRAIN * shape[0].floor
+    return usual and min(figure.probability for figure in (*shape, *anchored)) >= SURE
+
+
+_BLURRED = Finding(
+    "blurred spectra",
+    "a region that nearly folds disturbs the spectra, which leaves open whether the manifolds have the same shape; "
+    "everything else agrees, and the transformation is given: it holds where it says inside",
+    "more samples, or more neurons where activations nearly fold",
+    Severity.DECISIVE,
+)
+
+
+def _spare(case: Case) -> tuple[Array, Array]:
+    """Correspondences to match by, and, where there are enough, some to try the transformation on."""
+    k = len(case.pairs)
+    if k < _SPARE:
+        return case.pairs, case.pairs[:0]
+    order = case.rng.permutation(k)
+    return case.pairs[np.sort(order[: 2 * k // 3])], case.pairs[np.sort(order[2 * k // 3 :])]
+
+
+def _unlike(case: Case) -> Finding | None:
+    a, b = (rank.rank for rank in case.ranks)
+    if a == b:
+        return None
+    more, fewer = ("first", "second") if a > b else ("second", "first")
+    return Finding(
+        "dimensions differ",
+        f"the {more} network carries {max(a, b)} input directions, the {fewer} {min(a, b)}: they are not equivalent. "
+        f"Whether the {more} determines the {fewer} cannot be tested without correspondences",
+        f"probe both at the same {PAIRED} inputs or more, with ids",
+        Severity.DECISIVE,
+    )
+
+
+def _folded(case: Case) -> Finding | None:
+    which = [name for name, folds in zip(("first", "second"), case.folds, strict=True) if folds.any]
+    if not which:
+        return None
+    who = f"the {which[0]} network folds" if len(which) == 1 else "both networks fold"
+    return Finding(
+        "folded",
+        f"{who}, and a folded manifold cannot be matched by its geometry",
+        f"more neurons; or probe both networks at the same {PAIRED} inputs or more, with ids",
+        Severity.DECISIVE,
+    )
+
+
+def _only_observables_disagree(
+    matched: Match, spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence], observed: list[Evidence]
+) -> bool:
+    """Whether geometry alone would call the two equivalent, and what is known on both sides contradicts."""
+    if not observed or matched.agreement is None or matched.agreement.agrees:
+        return False
+    return decided(spectrum, shape, anchored)[0] is Decision.EQUIVALENT
+
+
+def _not_isometric(
+    spectrum: Evidence, evidence: tuple[Evidence, ...], shown: IsometryFigures, *, scaled: bool
+) -> Finding:
+    # in other units all lengths differ, and what else is said of the match is hollow
+    worst = spectrum if scaled else min(evidence, key=lambda figure: figure.probability)
+    if worst.name.startswith("samples outside"):
+        return Finding(
+            "not covered",
+            f"{shown.uncovered:.0%} of one network's samples lie outside what the other was probed on",
+            "probe both on the same range of inputs; or give more anchors than dimensions: then what both were probed "
+            "on is judged by itself",
+            Severity.DECISIVE,
+        )
+    return Finding(
+        "not isometric",
+        f"no map carries the neighbourhoods of one onto those of the other: {worst.name} is {worst.value:.2g}, where "
+        f"one network against itself shows {worst.floor:.2g}",
+        "if both saw the same manifold of inputs, check that neighbourhoods mean the same; with the same inputs and "
+        "ids a map that is no isometry would be found too",
+        Severity.DECISIVE,
+    )
+
+
+def _cannot_tell(evidence: tuple[Evidence, ...]) -> Finding:
+    worst = min(evidence, key=lambda figure: figure.probability)
+    where = f"between its noise floor {worst.floor:.2g} and its null {worst.null:.2g}"
+    if not worst.separable:
+        where = f"but noise floor {worst.floor:.2g} and null {worst.null:.2g} are too close to tell one from the other"
+    return Finding(
+        "too close to call",
+        f"{worst.name} is {worst.value:.2g}, {where}",
+        "more samples lower the noise floor",
+        Severity.DECISIVE,
+    )

@@ -1,0 +1,273 @@
+"""Figures of a match by geometry, each between what halves of the networks show and what unlike ones would."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sametask._types import Array
+from sametask.charts.chart import Chart, chart
+from sametask.matching import isometric, landmarks
+from sametask.matching.match import COMPARED, Match
+from sametask.probes.probe import Probe
+from sametask.transformation import Transformation
+from sametask.verdict import floors
+from sametask.verdict.evidence import REACH, Evidence, log_spread, rms
+from sametask.verdict.floors import IsometryFigures, OwnFigures, OwnSpectrum
+from sametask.verdict.judging import FEWEST, Case
+from sametask.verdict.verdict import Trial
+
+_LEAST_STRAIN = 0.05
+_LEAST_APART = 0.05
+_LEAST_SPECTRUM = 0.02
+"""Of no account, even where data without noise would show less."""
+_UNRELATED = 0.6
+"""Relative difference of distances among samples and among unrelated ones: 0.5 to 0.9 on the worlds of the tests."""
+_UNLIKE_STRAIN = 0.4
+"""Strain of matches of manifolds that are not isometric, after refinement: 0.1 to 0.4; unrelated steps leave 1."""
+_TORN = 0.2
+"""Where halves show more, strain tells nothing, unless they do at most places: then all are heard, and seldom tell."""
+_STRAIN_REACH = 2.5
+_BEYOND_REACH = 2.0
+_REACH_IN_PLACE = 1.5
+"""Spectra at the same places of right matches differ by less than those of halves."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is compared: two charts, what each shows of itself, the figures between them, and how far anchors are apart
+    on either."""
+
+    charts: tuple[Chart, Chart]
+    own: tuple[OwnFigures, OwnFigures]
+    figures: IsometryFigures
+    among: Array
+
+
+def own_figures(case: Case, probes: tuple[Probe, Probe], charts: tuple[Chart, Chart]) -> tuple[OwnFigures, OwnFigures]:
+    """What either network shows against itself."""
+    one, two = (floors.own_figures(probe, of, case.method, case.rng) for probe, of in zip(probes, charts, strict=True))
+    return one, two
+
+
+def of_match(
+    of: Compared, matched: Match, trial: Trial | None, case: Case
+) -> tuple[Evidence, list[Evidence], list[Evidence]]:
+    """Of the spectra, of the shape, and of anchors."""
+    spectrum = _spectrum(*of.charts, [each.spectrum for each in of.own], of.figures.spectrum, "isometric")
+    shape = _shape_evidence(of, case.rng)
+    # a part of the one that fits some part of the other is easily found, and noisy anchors do not hold it
+    loose = case.anchor_noise is None and matched.anchor_noise > 0 and of.charts[0] is not matched.first
+    reach = 1.0 if loose else REACH
+    anchored = _anchor_evidence(matched, of, case.anchor_noise or 0.0, reach) if len(matched.anchors) else []
+    if trial:
+        anchored.append(_trial_evidence(trial, case.rng))
+    return spectrum, shape, anchored
+
+
+def of_overlap(case: Case, matched: Match) -> Compared | None:
+    """The overlap alone, where either network was also probed on something else and enough anchors hold the match; None
+    otherwise.
+
+    Without anchors an overlap could be had by choice: some part of one rectangle fits some part of any other.
+    """
+    common = matched.overlap
+    if not common.partial or len(matched.anchors) <= matched.first.dimension:
+        return None
+    if not all(inside[rows].all() for inside, rows in zip(common.inside, matched.left_out.T, strict=True)):
+        return None  # both saw them, wherever the match puts them
+    whole = (matched.first, matched.second)
+    kept = [np.flatnonzero(inside) for inside in common.inside]
+    if min(map(len, kept)) < FEWEST:
+        return None
+    probes = [probe.take(of.rows[rows]) for probe, of, rows in zip(case.probes, whole, kept, strict=True)]
+    if matched.relative_scale != 1:
+        probes[1] = probes[1].rescale(1 / matched.relative_scale)
+    charts = chart(probes[0], case.method), chart(probes[1], case.method)
+    own = own_figures(case, (probes[0], probes[1]), charts)
+    places = np.full((len(matched.anchors), 2), -1)
+    for k in (0, 1):
+        among = np.full(len(whole[k].rows), -1)
+        among[kept[k]] = charts[k].position
+        places[:, k] = among[matched.anchors[:, k]]
+    places = places[(places >= 0).all(axis=1)]
+    apart = [
+        landmarks.distances(isometric.chart_edges(of), len(of.rows), rows)[rows]
+        for of, rows in zip(charts, places.T, strict=True)
+    ]
+    return Compared(charts, own, floors.isometry_figures(matched, own, charts), np.stack(apart))
+
+
+def of_spectra_in_place(matched: Match, case: Case) -> Evidence:
+    """The difference of spectra where both networks are seen at the same places: the samples of one of them, and where
+    the match puts these on the other's manifold.
+
+    How samples are spread is then the same in both, and so is what chance does to their spectra.
+    """
+    values, floor, nulls = [], [], []
+    charts = (matched.first, matched.second)
+    for here, at, inside in (
+        (0, matched.forward, matched.overlap.inside[0]),
+        (1, matched.backward, matched.overlap.inside[1]),
+    ):
+        rows = np.flatnonzero(inside)
+        one, two = floors.spectra_in_place(charts[here], rows, charts[1 - here], at.sample[rows], at.offset[rows])
+        values.append(rms(one - two))
+        floor.append(floors.own_spectra_in_place(charts[here].probe.take(rows), case.method, case.rng))
+        nulls.append(rms(np.diff(one)))
+    worst = int(np.argmax(values))
+    return Evidence(
+        "difference of spectra at the same places",
+        "isometric",
+        values[worst],
+        max(*floor, _LEAST_SPECTRUM),
+        nulls[worst],
+        float(np.sqrt(3 / (4 * COMPARED))),
+        "of ln λ",
+        _REACH_IN_PLACE,
+    )
+
+
+def _shape_evidence(of: Compared, rng: np.random.Generator) -> list[Evidence]:
+    figures, own = of.figures, of.own
+    telling = figures.usual < _TORN
+    if telling.mean() < 0.5:
+        telling[:] = True
+    strain = figures.strain[telling]
+    strain_floor = max(_LEAST_STRAIN, floors.torn(figures.usual[telling]))
+    beyond_floor = max(_LEAST_STRAIN, *(each.beyond for each in own))
+    more = floors.excess(figures.strain, figures.usual)
+    number = len(of.charts[0].rows)
+    uncovered_floor = max(*(each.uncovered for each in own), 1 / number)
+    return [
+        Evidence(
+            "strain of the match",
+            "isometric",
+            floors.torn(strain),
+            strain_floor,
+            _UNLIKE_STRAIN,
+            log_spread(np.minimum(strain, 1), rng),
+            "of edge length",
+            _STRAIN_REACH,
+        ),
+        Evidence(
+            "strain beyond that of halves",
+            "isometric",
+            rms(more),
+            beyond_floor,
+            1.0,
+            log_spread(np.hypot(more, beyond_floor), rng),
+            "of edge length",
+            _BEYOND_REACH,
+        ),
+        Evidence(
+            "samples outside the other's support",
+            "isometric",
+            max(figures.uncovered, uncovered_floor / 2),
+            uncovered_floor,
+            1.0,
+            float(1 / np.sqrt(max(figures.uncovered * number, 4))),
+            "of samples",
+        ),
+    ]
+
+
+def _anchor_evidence(matched: Match, of: Compared, noise: float, reach: float) -> list[Evidence]:
+    """How far anchors are from where the others and the geometry put them; and how unlike their distances are."""
+    d, residual = matched.first.dimension, matched.forward.anchor_residual
+    spread = float(1 / np.sqrt(2 * len(residual) * d))
+    found = []
+    if len(residual) > d + 1:
+        # about how far unrelated samples are apart in a direction: l/√6 on an interval of length l, where λ₁ is π²/l²
+        extent = 1 / float(np.sqrt(matched.second.eigenvalues[0]))
+        found.append(
+            Evidence(
+                "distance of anchors from their places",
+                "isometric",
+                rms(residual) / np.sqrt(d) / extent,
+                float(np.hypot(matched.second.graph.spacing(), noise)) / extent,
+                1.0,
+                spread,
+                "of unrelated samples'",
+                reach,
+            )
+        )
+    if of.among.shape[1] > 1:
+        there, here = of.among
+        floor = max(_LEAST_APART, *(figures.distances for figures in of.own))
+        noise = float(np.sqrt(2) * np.hypot(noise, matched.second.graph.spacing()) / rms(there))
+        unlike = landmarks.unlike(there, here)
+        figure = Evidence(
+            "distances among anchors",
+            "isometric",
+            unlike,
+            float(np.hypot(floor, noise)),
+            _UNRELATED,
+            spread,
+            "of distance",
+            REACH,
+        )
+        # of few anchors, close together, or where a graph has shortcuts, nothing is known
+        found += [figure] if figure.separable else []
+    return found
+
+
+def of_observables(matched: Match) -> list[Evidence]:
+    """How far what is known on both sides differs at corresponding places; nothing where it tells too little."""
+    told = matched.agreement
+    if told is None or not told.telling:
+        return []
+    value, floor, null = told.figures
+    # that of the misfit, twice that of its root: on few rows regions show less than it scatters
+    spread = told.deviation / max(told.misfit, floor**2)
+    figure = Evidence("observable at images", "isometric", value, floor, null, spread, "of unrelated places'")
+    return [figure] if figure.separable else []
+
+
+def of_spectra(one: Chart, two: Chart, probes: tuple[Probe, ...], case: Case, claim: str) -> Evidence:
+    """How far the spectra of two charts differ; ``probes`` are what they are charts of."""
+    own = [floors.own_spectrum(probe, case.method, case.rng) for probe in probes]
+    e = min(COMPARED, len(one.eigenvalues), len(two.eigenvalues))
+    return _spectrum(one, two, own, floors.log_eigenvalues(one)[:e] - floors.log_eigenvalues(two)[:e], claim)
+
+
+def _spectrum(one: Chart, two: Chart, own: list[OwnSpectrum], difference: Array, claim: str) -> Evidence:
+    floor = _spectral_floor(one, two, own)
+    # a root mean square of e noisy differences is itself known to one part in √(2e)
+    spread = float(np.sqrt(1 / (2 * len(difference)) + 1 / (4 * len(difference))))
+    null = floors.unrelated_spectrum(one, two)
+    return Evidence("difference of spectra", claim, rms(difference), float(max(floor, 1e-3)), null, spread, "of ln λ")
+
+
+def _spectral_floor(one: Chart, two: Chart, own: list[OwnSpectrum]) -> float:
+    """Noise of a difference of ln λ, from resampling each; and its bias, from how unlike thinning moves the two.
+
+    What thinning the sample does to both networks alike cancels in the difference.
+    """
+    e = min(len(one.eigenvalues), len(two.eigenvalues), *(len(each.levels) for each in own))
+    moved = [each.levels[:e] - floors.log_eigenvalues(whole)[:e] for whole, each in zip((one, two), own, strict=True)]
+    noise = max(rms(each.noise) for each in own)
+    return float(np.hypot(noise, rms(moved[0] - moved[1])))
+
+
+def trial_at(transformation: Transformation, first: Probe, second: Probe, held: Array) -> Trial:
+    """What the transformation says at anchors that were kept back, beside the truth."""
+    estimate = transformation.forward(first.activations[held[:, 0]])
+    true = second.activations[held[:, 1]].astype(np.float64)
+    return Trial(held[:, 0], estimate.value, true, estimate.uncertainty, estimate.inside)
+
+
+def _trial_evidence(trial: Trial, rng: np.random.Generator) -> Evidence:
+    errors = np.linalg.norm(trial.predicted - trial.true, axis=1)
+    spread = np.sqrt(np.mean(np.square(trial.true - trial.true.mean(axis=0)).sum(axis=1)))
+    deranged = np.linalg.norm(trial.predicted - np.roll(trial.true, 1, axis=0), axis=1)
+    return Evidence(
+        "error at spare anchors",
+        "isometric",
+        rms(errors) / spread,
+        max(rms(trial.uncertainty) / spread, 1e-3),
+        rms(deranged) / spread,
+        log_spread(errors, rng),
+        "of spread",
+    )
