@@ -14,7 +14,7 @@ import sametask as st
 from assertions import raises_one_line
 from sametask import Decision
 from sametask._outcome import Severity
-from worlds import RandomNetwork, World, box, circle, pair, relative_error
+from worlds import RandomNetwork, World, box, circle, cut_out, pair, relative_error
 
 _SIX = np.stack([np.arange(6)] * 2, axis=1)
 _RECTANGLE = box(1.6, 1.0)
@@ -213,12 +213,30 @@ def test_many_correspondences_leave_observables_unused_and_say_so():
 # -- not equivalent --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("anchors", [_SIX, None], ids=["six anchors", "no anchors"])
-def test_rectangles_of_other_shape_are_not_equivalent(anchors):
-    v = st.compare(*probes(_RECTANGLE, 300, 3, two=box(1.2, 1.0)), anchors=anchors)
+@pytest.mark.parametrize(
+    ("anchors", "sides"), [(_SIX, (1.2, 1.0)), (None, (1.3, 1.3))], ids=["six anchors", "no anchors"]
+)
+def test_rectangles_of_other_shape_are_not_equivalent(anchors, sides):
+    v = st.compare(*probes(_RECTANGLE, 300, 3, two=box(*sides)), anchors=anchors)
     assert v.decision is Decision.INEQUIVALENT
     assert v.transformation is None
     assert names(v) & {"not isometric", "partial overlap"}
+
+
+def test_a_rectangle_that_fits_in_another_may_be_a_part_of_it():
+    v = st.compare(*probes(_RECTANGLE, 300, 3, two=box(1.2, 1.0)), anchors=None)
+    assert v.decision is Decision.UNDECIDED
+    assert v.transformation is None
+    assert "perhaps a part" in names(v)
+
+
+def test_a_hole_makes_another_manifold():
+    holed = cut_out(_RECTANGLE, lambda x: np.linalg.norm(x - [0.6, 0.55], axis=1) > 0.22)
+    v = st.compare(*probes(_RECTANGLE, 500, 3, two=holed), anchors=None)
+    assert v.decision is not Decision.EQUIVALENT
+    assert v.transformation is None
+    (figure,) = (figure for figure in v.evidence if figure.name.startswith("largest gap"))
+    assert figure.probability < 0.1
 
 
 @pytest.mark.parametrize("length", [1.0, 2 * math.pi])

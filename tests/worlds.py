@@ -235,8 +235,8 @@ def sphere() -> World:
     )
 
 
-def _part_of(whole: World, inside: Callable[[np.ndarray], np.ndarray]) -> World:
-    """A world with pieces cut out, and with them its isometries."""
+def cut_out(whole: World, inside: Callable[[np.ndarray], np.ndarray]) -> World:
+    """The part of a world that is inside, with the isometries of the whole."""
 
     def sample(rng: np.random.Generator, n: int) -> np.ndarray:
         x = whole.sample(rng, 8 * n)
@@ -254,23 +254,23 @@ def _part_of(whole: World, inside: Callable[[np.ndarray], np.ndarray]) -> World:
 
 def l_shape() -> World:
     """A rectangle 1.6 × 1 without its upper right quarter; its arms are unequal, so nothing maps it to itself."""
-    return _part_of(box(1.6, 1.0), lambda x: (x[:, 0] < 0.8) | (x[:, 1] < 0.5))
+    return cut_out(box(1.6, 1.0), lambda x: (x[:, 0] < 0.8) | (x[:, 1] < 0.5))
 
 
 def annulus() -> World:
     """A ring of radii 0.3 and 0.8 around (0.8, 0.8)."""
-    ring = _part_of(box(1.6, 1.6), lambda x: np.abs(np.linalg.norm(x - 0.8, axis=1) - 0.55) < 0.25)
+    ring = cut_out(box(1.6, 1.6), lambda x: np.abs(np.linalg.norm(x - 0.8, axis=1) - 0.55) < 0.25)
     return replace(ring, turned=lambda x, like: 0.8 + _turn(x - 0.8, like - 0.8))
 
 
 def blob() -> World:
     """A smooth outline without symmetry."""
-    return _part_of(box(1.6, 1.6), in_blob)
+    return cut_out(box(1.6, 1.6), in_blob)
 
 
 def triangle() -> World:
     """With sides 1.6, 1.3 and 0.9."""
-    return _part_of(box(1.6, 0.8), in_triangle)
+    return cut_out(box(1.6, 0.8), in_triangle)
 
 
 def bumpy_sphere() -> World:
@@ -342,7 +342,7 @@ def slice_of(world: World, start: float, stop: float) -> World:
         return world
     first = world.sample(np.random.default_rng(0), _PLACES)[:, 0]
     least, most = np.quantile(first, [start, stop])
-    return _part_of(world, lambda x: (least <= x[:, 0]) & (x[:, 0] <= most))
+    return cut_out(world, lambda x: (least <= x[:, 0]) & (x[:, 0] <= most))
 
 
 def skewed(world: World, factor: float) -> World:
@@ -525,7 +525,7 @@ def partly(which: str, n: int, seed: int, *, anchors: int = 6) -> Partly:
     common = many[one & two]
     sizes = [int(n * seen.sum() / max(one.sum(), two.sum())) for seen in (one, two)]
     x = [
-        np.concatenate([common[:anchors], _part_of(world, part).sample(rngs[1 + k], sizes[k] - anchors)])
+        np.concatenate([common[:anchors], cut_out(world, part).sample(rngs[1 + k], sizes[k] - anchors)])
         for k, part in enumerate(parts)
     ]
     m = 2 * world.dimension + 1

@@ -20,6 +20,8 @@ from sametask.verdict.verdict import Decision
 _SPARE = 15
 """Anchors from which some are kept back to try the transformation on."""
 _LIKELY = 0.5
+_MOSTLY_CUT = 0.5
+"""A manifold with more of its edge inside another one is not a part that somebody left when they cut the rest off."""
 SMALLEST_OVERLAP = 1 / 3
 """Of either manifold. A cap of so much of a sphere, laid flat, is strained by about as much as is put up with."""
 _USUAL_STRAIN = 1.5
@@ -53,13 +55,15 @@ def judge(case: Case) -> Judgement:
     trial = figures.trial_at(transformation, first, second, held) if len(held) else None
     whole = figures.Compared(charts, own, floors.isometry_figures(matched, own), matched.anchor_distances)
     spectrum, shape, anchored = figures.of_match(whole, matched, trial, case)
-    part = figures.of_overlap(case, matched)
+    part, perhaps = figures.of_overlap(case, matched), False
     if part:
         in_part = figures.of_match(part, matched, trial, case)
         # a match that tears, or that anchors contradict, says nothing of what lies outside
         if min(figure.probability for figure in (*in_part[1], *in_part[2])) >= _LIKELY:
-            whole, (spectrum, shape, anchored) = part, in_part
-            findings += diagnosis.partial_overlap(matched)
+            perhaps = matched.pinned is False
+            if not perhaps:
+                whole, (spectrum, shape, anchored) = part, in_part
+                findings += diagnosis.partial_overlap(matched)
     unsure = len(matched.left_out) or any(map(diagnosis.nearly_folds, case.probes))
     if _only_spectra_fail(spectrum, shape, anchored) and not unsure:
         spectrum = figures.of_spectra_in_place(matched, case)
@@ -76,6 +80,13 @@ def judge(case: Case) -> Judgement:
         return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
     if whole is part and max(matched.overlap.share) < SMALLEST_OVERLAP:
         findings.append(_small_overlap(matched))
+        return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
+    if perhaps and matched.candidates[0].cut < _MOSTLY_CUT:
+        findings.append(diagnosis.perhaps_a_part(matched))
+        return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
+    if decision is Decision.EQUIVALENT and matched.overlap.partial and whole is not part and not _held(matched):
+        # of manifolds that only geometry brought together nothing is excused by where each was probed
+        findings.append(_not_covered(1 - min(matched.overlap.share)))
         return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
     if decision is Decision.EQUIVALENT:
         findings += diagnosis.ambiguity(matched)
@@ -206,13 +217,7 @@ def _not_isometric(
     # in other units all lengths differ, and what else is said of the match is hollow
     worst = spectrum if scaled else min(evidence, key=lambda figure: figure.probability)
     if worst.name.startswith("samples outside"):
-        return Finding(
-            "not covered",
-            f"{shown.uncovered:.0%} of one network's samples lie outside what the other was probed on",
-            "probe both on the same range of inputs; or give more anchors than dimensions: then what both were probed "
-            "on is judged by itself",
-            Severity.DECISIVE,
-        )
+        return _not_covered(shown.uncovered)
     return Finding(
         "not isometric",
         f"no map carries the neighbourhoods of one onto those of the other: {worst.name} is {worst.value:.2g}, where "
@@ -221,6 +226,21 @@ def _not_isometric(
         "ids a map that is no isometry would be found too",
         Severity.DECISIVE,
     )
+
+
+def _not_covered(share: float) -> Finding:
+    return Finding(
+        "not covered",
+        f"{share:.0%} of one network's samples lie outside what the other was probed on",
+        "probe both on the same range of inputs; or give more anchors than dimensions: then what both were probed on "
+        "is judged by itself",
+        Severity.DECISIVE,
+    )
+
+
+def _held(matched: Match) -> bool:
+    """Whether anchors hold the match."""
+    return len(matched.anchors) > matched.first.dimension
 
 
 def _cannot_tell(evidence: tuple[Evidence, ...]) -> Finding:

@@ -30,6 +30,8 @@ _TORN = 0.2
 """Where halves show more, strain tells nothing, unless they do at most places: then all are heard, and seldom tell."""
 _STRAIN_REACH = 2.5
 _BEYOND_REACH = 2.0
+_GAP_REACH = 3.0
+"""Right matches showed up to 2.5 times what chance leaves, holes and missing corners of a few dozen samples 3 to 6."""
 _REACH_IN_PLACE = 1.5
 """Spectra at the same places of right matches differ by less than those of halves."""
 
@@ -57,6 +59,8 @@ def of_match(
     """Of the spectra, of the shape, and of anchors."""
     spectrum = _spectrum(*of.charts, [each.spectrum for each in of.own], of.figures.spectrum, "isometric")
     shape = _shape_evidence(of, case.rng)
+    if of.figures.gap is not None:
+        shape.append(_gap_evidence(of))
     # a part of the one that fits some part of the other is easily found, and noisy anchors do not hold it
     loose = case.anchor_noise is None and matched.anchor_noise > 0 and of.charts[0] is not matched.first
     reach = 1.0 if loose else REACH
@@ -67,13 +71,13 @@ def of_match(
 
 
 def of_overlap(case: Case, matched: Match) -> Compared | None:
-    """The overlap alone, where either network was also probed on something else and enough anchors hold the match; None
-    otherwise.
+    """The overlap alone, where either network was also probed on something else and enough anchors hold the match, or
+    one was taken for a part of the other; None otherwise.
 
     Without anchors an overlap could be had by choice: some part of one rectangle fits some part of any other.
     """
     common = matched.overlap
-    if not common.partial or len(matched.anchors) <= matched.first.dimension:
+    if not common.partial or (matched.pinned is None and len(matched.anchors) <= matched.first.dimension):
         return None
     if not all(inside[rows].all() for inside, rows in zip(common.inside, matched.left_out.T, strict=True)):
         return None  # both saw them, wherever the match puts them
@@ -171,6 +175,22 @@ def _shape_evidence(of: Compared, rng: np.random.Generator) -> list[Evidence]:
             "of samples",
         ),
     ]
+
+
+def _gap_evidence(of: Compared) -> Evidence:
+    """That no region is empty of one network's samples that is full of the other's; its floor is chance."""
+    number = max(len(each.rows) for each in of.charts)
+    return Evidence(
+        "largest gap of one among the other's samples",
+        "isometric",
+        float(of.figures.gap or 0),
+        1.0,
+        number / float(np.log(number)),
+        # largest of so many exponential variables
+        float(np.pi / np.sqrt(6) / np.log(number)),
+        "of what chance leaves",
+        _GAP_REACH,
+    )
 
 
 def _anchor_evidence(matched: Match, of: Compared, noise: float, reach: float) -> list[Evidence]:

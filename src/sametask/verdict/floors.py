@@ -10,9 +10,10 @@ import numpy as np
 from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
-from sametask.matching import isometric, landmarks
+from sametask.matching import gaps, isometric, landmarks
 from sametask.matching.isometric import Edges
 from sametask.matching.match import COMPARED, Match
+from sametask.matching.support import Supported
 from sametask.numerics import diffusion, eigen
 from sametask.numerics.neighbours import NeighbourGraph
 from sametask.probes.probe import Probe
@@ -80,12 +81,14 @@ class IsometryFigures:
         strain: (p,) relative violation of the edges around each sample of the first, and of the second.
         usual: (p,) what halves of either network show there, together.
         uncovered: larger share, of the two, of samples that lie outside the other's support.
+        gap: the largest of either among the other's samples; None where anchors tell the overlap of the two.
     """
 
     spectrum: Float[Array, " e"]
     strain: Float[Array, " p"]
     usual: Float[Array, " p"]
     uncovered: float
+    gap: float | None = None
 
 
 def isometry_figures(
@@ -110,7 +113,14 @@ def isometry_figures(
         strain.append(places[k].strain[kept[k]])
         usual.append(np.hypot(_known(here), _known(there)))
     difference = log_eigenvalues(first)[:e] - log_eigenvalues(second)[:e]
-    return IsometryFigures(difference, np.concatenate(strain), np.concatenate(usual), outside)
+    gap = None
+    if not parts and len(matched.anchors) <= first.dimension:
+        sides = [Supported.of(each.manifold, each.graph) for each in (first, second)]
+        gap = max(
+            gaps.largest(side, np.linalg.norm(at.offset, axis=1), other.spread[at.sample])
+            for side, other, at in zip(sides, sides[::-1], places, strict=True)
+        )
+    return IsometryFigures(difference, np.concatenate(strain), np.concatenate(usual), outside, gap)
 
 
 def log_eigenvalues(of: Chart) -> Float[Array, " e"]:
