@@ -99,6 +99,8 @@ TABLE = (
     Row("blob", 1000, "against 8000", {"n2": 8000}),
     Row("bumpy sphere", 1000, "against 8000", {"n2": 8000}),
     Row("blob", 2000, "5 and 12 neurons, recoded", {"neurons": (5, 12), "recoded": True}),
+    Row("L-shape", 2000, "60% of it", {"shares": (1.0, 0.6)}),
+    Row("triangle", 2000, "60% of it", {"shares": (1.0, 0.6)}),
     Row("blob", 2000, "60% of it", {"shares": (1.0, 0.6)}),
     Row("blob", 2000, "60% of it, anchors", {"shares": (1.0, 0.6)}, anchors=True),
     Row("blob", 2000, "80% and 80%, anchors", {"shares": (0.8, 0.8)}, anchors=True),

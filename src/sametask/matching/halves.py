@@ -27,9 +27,11 @@ _COUNT = {1: 4}
 """Halves matched on curves, where the widest gap decides and halves differ much; else one."""
 _OF_HALVES = {1: 0.11, 2: 0.33}
 _OF_HALVES_ABOVE = 0.55
-_COUNT_FREE = 3
+_COUNT_FREE = 4
 _OF_FREE_HALVES = 1.0
-"""Where nothing but the edges of the manifolds holds a match, halves are off together."""
+"""Where nothing but the edges of the manifolds holds a match, halves are off as a whole: by so few numbers (with one
+anchor in the plane by one, a turn) that some happen to agree. Of the halves the second most astray tells; one may have
+been lost."""
 _OF_NOISY_HALVES = 1.2
 """The error of a whole match for each by which halves differ from it, in one and two dimensions and above, and where
 the local metric is noisy: measured on worlds whose truth is known, see docs/design.md."""
@@ -66,7 +68,9 @@ def deviation(
         away[rows[0]] = np.linalg.norm(moved, axis=1) / np.sqrt(first.dimension)
         away[anchors[:, 0]] = np.nan  # held in both
         spreads.append(_spread(away, images.deviation, first.graph))
-    return (_OF_FREE_HALVES if free else _factor(first, second)) * np.median(spreads, axis=0)
+    if free:
+        return _OF_FREE_HALVES * np.sort(spreads, axis=0)[-2]
+    return _factor(first, second) * np.median(spreads, axis=0)
 
 
 def _half(n: int, anchors: Array, rng: np.random.Generator) -> Array:
