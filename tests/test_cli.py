@@ -237,6 +237,15 @@ def test_observables_that_are_none(line, capsys):
     assert "none.json" in mistake(capsys, *call[:3], "--anchors", "none.json")
 
 
+def test_anchors_that_are_none_say_what_there_is_on_the_command_line(line, capsys):
+    call = ("compare", line / "one.zarr", line / "two.zarr")
+    told = mistake(capsys, *call, "--anchors", "nothing")
+    assert all(word in told for word in ("no such file nothing", "ids", "none", ".npy", ".json"))
+    told = mistake(capsys, *call)
+    assert "--anchors none" in told
+    assert "anchors=None" not in told
+
+
 # -- noise of anchors, and units -------------------------------------------------------------------------------------
 
 
@@ -522,7 +531,7 @@ def test_a_failed_write_leaves_what_was_there(place, capsys, tmp_path, monkeypat
 
 
 def program(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-m", "sametask.cli", *map(str, arguments)]
+    command = [sys.executable, "-W", "error", "-m", "sametask", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
 
@@ -542,7 +551,7 @@ def test_a_mistake_is_one_line_for_the_program_too(place):
 
 def test_version_and_help(capsys):
     assert run("--version") == 0
-    assert capsys.readouterr().out.startswith("sametask ")
+    assert capsys.readouterr().out == f"sametask {st.__version__}\n"
     for arguments in (["--help"], ["compare", "--help"], ["probe", "--help"], ["translate", "--help"]):
         assert run(*arguments) == 0
         assert "usage" in capsys.readouterr().out

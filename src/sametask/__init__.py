@@ -2,6 +2,7 @@
 
 from sametask._check import InputError as InputError
 from sametask._check import MissingExtraError as MissingExtraError
+from sametask._version import __version__ as __version__
 from sametask.charts import Chart as Chart
 from sametask.charts import DiffusionChart as DiffusionChart
 from sametask.charts import chart as chart

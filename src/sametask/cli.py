@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,6 +21,7 @@ import numpy as np
 from sametask import _check, _files
 from sametask._check import InputError
 from sametask._types import Array
+from sametask._version import __version__
 from sametask.charts import DiffusionChart
 from sametask.compare import compare
 from sametask.experiments import demo
@@ -187,6 +187,7 @@ def _naming_options(*arguments: str) -> Iterator[None]:
         argument, colon, rest = str(error).partition(":")
         if argument not in arguments:
             raise
+        rest = rest.replace("anchors=None", "--anchors none")
         raise InputError(f"--{argument.replace('_', '-')}{colon}{rest}") from None
 
 
@@ -286,9 +287,13 @@ def _neurons(value: str | None) -> Any:
 def _anchors(value: str) -> Any:
     if value == "ids":
         return "ids"
+    if value == "none":
+        return None
     if value.endswith(".json"):
         return _known(Path(value))
-    return None if value == "none" else _load("--anchors", Path(value))
+    if not value.endswith(".npy") and not Path(value).is_file():
+        raise InputError(f"--anchors: no such file {value}; give ids, none, PAIRS.npy or KNOWN.json")
+    return _load("--anchors", Path(value))
 
 
 def _known(path: Path) -> list[Any]:
@@ -335,7 +340,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Have two neural networks learned the same thing, and if so, what turns one into the other?",
         epilog="Exit codes of compare and demo: 0 equivalent, 1 not equivalent, 3 undecided, 2 a mistake in the call.",
     )
-    parser.add_argument("--version", action="version", version=f"sametask {version('sametask')}")
+    parser.add_argument("--version", action="version", version=f"sametask {__version__}")
     parser.add_argument("--debug", action="store_true", help="show tracebacks of internal errors")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 
 from sametask import _check, _files
 from sametask._outcome import Finding, Severity
+from sametask._version import __version__
 from sametask.report import markup, wording
 from sametask.report.markup import Markup, element, join, paragraph, section
 from sametask.verdict.verdict import Decision, Verdict
@@ -177,10 +178,6 @@ def _evidence(verdict: Verdict) -> Markup:
 
 
 def _footer(verdict: Verdict) -> Markup:
-    try:
-        version = f"sametask {metadata.version('sametask')}"
-    except metadata.PackageNotFoundError:
-        version = "sametask, not installed"
     return element(
         "footer",
         element("h2", "How this was done"),
@@ -188,7 +185,7 @@ def _footer(verdict: Verdict) -> Markup:
         paragraph(
             "Resampling behind noise floors and nulls was drawn from the seed given to the comparison; the same data "
             "and seed give the same page. ",
-            f"Written by {version}.",
+            f"Written by sametask {__version__}.",
         ),
         paragraph(
             "T. Bertalan, F. Dietrich & I. G. Kevrekidis, ",
