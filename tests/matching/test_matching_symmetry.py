@@ -16,11 +16,11 @@ def permutation(matrix) -> np.ndarray:
 
 
 def test_orders_of_isometries():
-    distances = cdist(GRID, GRID)
-    assert symmetry.order(permutation(np.eye(2)), distances, 0.5) == 1
-    assert symmetry.order(permutation(np.diag([-1, 1])), distances, 0.5) == 2
-    assert symmetry.order(permutation(-np.eye(2)), distances, 0.5) == 2
-    assert symmetry.order(np.random.default_rng(0).permutation(len(GRID)), distances, 0.5) == 0
+    distances, all_ = cdist(GRID, GRID), np.arange(len(GRID))
+    assert symmetry.order(permutation(np.eye(2)), distances, 0.5, all_) == 1
+    assert symmetry.order(permutation(np.diag([-1, 1])), distances, 0.5, all_) == 2
+    assert symmetry.order(permutation(-np.eye(2)), distances, 0.5, all_) == 2
+    assert symmetry.order(np.random.default_rng(0).permutation(len(GRID)), distances, 0.5, all_) == 0
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,27 @@ def test_orders_of_isometries():
         ([1, 1, 1], [1, 3, 3], 2, 2, False, "cyclic"),
         ([1, -1] * 4, [1] + [2] * 7, 3, 1, False, "the reflections of a box"),
         ([1, 1, 1, -1], [1, 2, 2, 2], 2, 1, False, "a group of 4 isometries"),
+        ([1, -1] * 4, [1] + [2] * 7, 2, 1, False, "three reflections that commute"),
+        ([1, -1] * 4, [1, 2, 2, 0, 2, 2, 2, 2], 2, 1, False, "three reflections that commute"),
+        ([1, -1] * 4, [1, 2, 2, 2, 2, 2, 4, 2], 2, 1, False, "three reflections that commute"),
+        ([1, -1] * 2, [1, 2, 2, 2], 3, 1, False, "two reflections that commute"),
+        ([1] * 4, [1, 2, 2, 2], 2, 1, False, "two half turns that commute"),
+        ([1] * 4, [1, 4, 2, 4], 2, 2, False, "4 turns (cyclic)"),
+        ([1, 1, -1, -1], [1, 2, 4, 4], 2, 2, False, "a group of 4 isometries"),
+        ([1, 1, 1, 1, -1, -1, -1, -1], [1, 0, 2, 0, 2, 2, 2, 2], 2, 2, False, "a group of 8 isometries"),
         ([1, -1, 1], [1, 2, 0], 1, 2, True, "O(2)"),
+        ([1, -1, 1], [1, 2, 0], 1, 1, True, "O(2)"),
         ([1, -1, 1], [1, 2, 0], 2, 3, True, "O(3)"),
         ([1, -1, 1], [1, 2, 0], 2, 4, True, "a continuous group"),
     ],
 )
 def test_names(hands, orders, dimension, block, continuous, name):
     assert name in symmetry.name(hands, orders, dimension, block, continuous=continuous)
+
+
+def test_a_group_of_which_some_were_not_tried_has_no_other_name():
+    hands, orders = [1, -1] * 4, [1] + [2] * 7
+    assert symmetry.name(hands, orders, 3, 1, continuous=False, complete=False) == "a group of 8 isometries or more"
 
 
 def places(*matrices) -> np.ndarray:

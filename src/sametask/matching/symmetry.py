@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ _SURELY = 0.8
 """Of all samples, more must agree on the handedness of a match than disagree, by this share."""
 _SAME = 2.0
 """Places nearer than so many spacings of the outline are the same."""
+_NUMBERS = {2: "two", 3: "three", 4: "four"}
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,13 @@ class Symmetry:
         name: of the group they form, as far as that is recognised.
         order: how many there are; 0 for a continuum.
         anchors: (k,) rows of the first chart: samples whose place on the second manifold, once known, decides.
+        complete: whether these are all of them; otherwise there may be more than were tried.
     """
 
     name: str
     order: int
     anchors: Int[Array, " k"]
+    complete: bool = True
 
 
 def handedness(images: Images, one: Float[Array, " n"], two: Float[Array, " m"]) -> int:
@@ -59,7 +63,9 @@ def orientation(edges: Edges, size: int) -> Float[Array, " n"]:
     return result
 
 
-def name(hands: list[int], orders: list[int], dimension: int, block: int, *, continuous: bool) -> str:
+def name(
+    hands: list[int], orders: list[int], dimension: int, block: int, *, continuous: bool, complete: bool = True
+) -> str:
     """What a group of isometries is called.
 
     Args:
@@ -68,29 +74,57 @@ def name(hands: list[int], orders: list[int], dimension: int, block: int, *, con
         dimension: of the manifold.
         block: number of leading eigenvalues that are equal.
         continuous: whether members are some of a continuum.
+        complete: whether they are all there are.
     """
     if continuous:
+        if dimension == 1:
+            return "O(2)"  # of a closed curve, however its eigenvalues scatter
         return f"O({block})" if 2 <= block <= dimension + 1 else "a continuous group"
     count, kept = len(hands), sum(hand == hands[0] for hand in hands)
+    if not complete:
+        return f"a group of {count} isometries or more"
     if count == 2:
         if dimension == 1:
             return "the reversal of a curve"
         return "a half turn" if kept == 2 else "a reflection"
-    if count == 2**dimension and 2 * kept == count and set(orders[1:]) <= {2}:
-        return f"the reflections of a {'rectangle' if dimension == 2 else 'box'}"
-    if dimension == 2 and 2 * kept == count:
-        return f"the {kept} turns and {kept} reflections of a regular polygon of {kept} sides (dihedral)"
-    if dimension == 2 and kept == count:
-        return f"{count} turns (cyclic)"
+    generators = count.bit_length() - 1
+    # of other groups of as many far fewer members undo themselves, so that one may be mistaken
+    if count == 2**generators and orders[1:].count(2) >= count - 2 and kept in (count, count // 2):
+        if generators == dimension and kept < count:
+            return f"the reflections of a {'rectangle' if dimension == 2 else 'box'}"
+        what = "half turns" if kept == count else "reflections"
+        return f"{_NUMBERS.get(generators, generators)} {what} that commute, and what they compose to"
+    if dimension == 2 and kept in (count, count // 2) and _turns(hands, orders, kept):
+        if kept == count:
+            return f"{count} turns (cyclic)"
+        if kept > 2:
+            return f"the {kept} turns and {kept} reflections of a regular polygon of {kept} sides (dihedral)"
     return f"a group of {count} isometries"
 
 
-def order(there: Int[Array, " l"], distances: Float[Array, "l l"], near: float, most: int = 12) -> int:
-    """How often a map of points to points of the same manifold is repeated before all are back; 0 for too often."""
-    at = np.arange(len(there))
+def _turns(hands: list[int], orders: list[int], count: int) -> bool:
+    """Whether most of the members that must be repeated ``count`` times, were the handed ones turns by as many parts of
+    a full one, are."""
+    found = sum(hand == hands[0] and order == count for hand, order in zip(hands, orders, strict=True))
+    return 2 * found > sum(math.gcd(k, count) == 1 for k in range(1, count + 1))
+
+
+def order(
+    there: Int[Array, " n"], distances: Float[Array, "n l"], near: float, begun: Int[Array, " k"], most: int = 12
+) -> int:
+    """How often a map of samples to samples of the same manifold is repeated before all are back; 0 for too often.
+
+    Args:
+        there: the map.
+        distances: of samples from well-spread points of the manifold.
+        near: on average, to be back.
+        begun: samples that are followed.
+        most: repetitions to stop at.
+    """
+    at = begun
     for times in range(1, most + 1):
         at = there[at]
-        if distances[at, np.arange(len(at))].mean() < near:
+        if np.abs(distances[at] - distances[begun]).max(axis=1).mean() < near:
             return times
     return 0
 

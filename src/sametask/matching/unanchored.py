@@ -97,7 +97,7 @@ class Unanchored:
 
     Attributes:
         candidates: best first, the equally good ones before all others; those are refined to the end.
-        equally_good: how many are, of those that were tried.
+        equally_good: how many are, of those that were tried; ``symmetry`` says whether there are more.
         symmetry: what they differ by; None where only one is left.
         pinned: where one was taken for a part of the other, whether it fits nowhere else, whatever it cuts; else None.
     """
@@ -202,8 +202,11 @@ def _search(
     pair = _Pair.of(small[0], small[1], within)
     anchors = told.pairs if len(told.pairs) else None
     usual = _usual_overshoot(small[0], rng)
-    settled = _settled(pair, one, two, told, rng, usual)
+    settled, likely = _settled(pair, one, two, told, rng, usual)
     good = [each for each in settled if _as_good(each, settled[0], usual)]
+    # where all that were settled are as good there are more: those that were only glanced at tell of what kind
+    capped = len(good) == len(settled) and len(likely) > _LIKELY and not told
+    alike = [each for each in likely if capped and _as_good(each, likely[0], usual)]
     signs = [symmetry.orientation(isometric.chart_edges(each), len(each.rows)) for each in small]
     if told.observed.telling and _continuous(good, _hands(good, signs), one, two):
         # of a continuum only some were tried: observables turn them to where they agree
@@ -211,7 +214,8 @@ def _search(
     if told:
         good = _different(good, one, two)
         good = [good[k] for k in told.left_open([_places(each) for each in good], two)]
-    tried, continuous = len(good), _continuous(good, _hands(good, signs), one, two)
+    tried = len(good)
+    continuous = any(_continuous(found, _hands(found, signs), one, two) for found in (good, alike))
     good = [
         pair.refined(_places(each), iterations=_ITERATIONS, anchors=anchors)
         for each in good[: _OF_CONTINUUM if continuous else None]
@@ -232,7 +236,8 @@ def _search(
         refined = [whole.refined(start, iterations=_ITERATIONS, anchors=anchors) for start in starts]
     group = None
     if len(good) > 1:
-        group = _symmetry(good, hands, pair, one, two, continuous=continuous)
+        complete = len(alike) <= len(settled)
+        group = _symmetry(good, hands, pair, one, two, continuous=continuous, complete=complete)
         if within:
             group = dataclasses.replace(group, name="where a part belongs")
         elif continuous and told:
@@ -248,8 +253,8 @@ def _search(
 
 def _settled(
     pair: _Pair, one: Outline, two: Outline, hints: Hints, rng: np.random.Generator, usual: float
-) -> list[Candidate]:
-    """Candidates that coarse maps settle to, each once, best first."""
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Candidates that coarse maps settle to, each once, best first; and what all coarse maps came to at a glance."""
     first, second = pair.first, pair.second
     most, held = _FOUND_BY_HINTS if hints else _FOUND, len(hints.pairs)
     if pair.walls.within:
@@ -271,10 +276,8 @@ def _settled(
         for coarse in maps[:_MOST]
     ]
     likely = _least_cut_first(_different(found, one, two), usual)
-    if not hints:
-        likely = likely[:_LIKELY]
-    settled = [pair.refined(_places(each), anchors=anchors) for each in likely]
-    return _least_cut_first(_different(settled, one, two), usual)
+    settled = [pair.refined(_places(each), anchors=anchors) for each in likely[: None if hints else _LIKELY]]
+    return _least_cut_first(_different(settled, one, two), usual), likely
 
 
 def _different(found: list[Candidate], one: Outline, two: Outline) -> list[Candidate]:
@@ -360,21 +363,28 @@ def _continuous(good: list[Candidate], hands: list[int], one: Outline, two: Outl
 
 
 def _symmetry(
-    good: list[Candidate], hands: list[int], pair: _Pair, one: Outline, two: Outline, *, continuous: bool
+    good: list[Candidate],
+    hands: list[int],
+    pair: _Pair,
+    one: Outline,
+    two: Outline,
+    *,
+    continuous: bool,
+    complete: bool,
 ) -> Symmetry:
     """What equally good candidates differ by."""
     first, second = pair.first, pair.second
     places = np.stack([two.distances[each.images.sample[one.rows]] for each in good])  # (c, l1, l2)
-    back = places[0].argmin(axis=0)
-    orders = [symmetry.order(there.argmin(axis=1)[back], two.among, 2 * two.spacing) for there in places]
+    back = invert(good[0].images, first, second).sample
+    orders = [symmetry.order(each.images.sample[back], two.distances, two.spacing, two.rows) for each in good]
     block = len(spectral.shared_blocks(first, second)[0])
-    title = symmetry.name(hands, orders, first.dimension, block, continuous=continuous)
+    title = symmetry.name(hands, orders, first.dimension, block, continuous=continuous, complete=complete)
     deciding = symmetry.deciding(places, two.spacing, first.dimension + 1)
     if continuous:
         # of a continuum only some are known: one anchor holds a point, and the manifold turns about it
         others = [k for k in range(len(one.rows)) if k not in deciding]
         deciding = np.array([*deciding, *others][: max(block, len(deciding), 2)])
-    return Symmetry(title, 0 if continuous else len(good), one.rows[deciding])
+    return Symmetry(title, 0 if continuous else len(good), one.rows[deciding], complete or continuous)
 
 
 def _carried(images: Images, part: _Pair, whole: _Pair) -> Places:
