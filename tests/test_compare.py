@@ -161,6 +161,11 @@ def test_no_anchors_leave_the_symmetries_of_the_interval():
     assert v.decision is Decision.EQUIVALENT
     assert v.match.ambiguity >= 2
     assert "ambiguous" in names(v)
+    told = v.to_dict()
+    assert told["ambiguity"] == told["symmetry"]["order"] == 2
+    assert told["symmetry"]["name"] == "the reversal of a curve"
+    assert told["symmetry"]["complete"] is True
+    assert told["symmetry"]["anchors"] == v.match.first.rows[v.match.symmetry.anchors].tolist()
 
 
 _OBSERVED = "observable at images"
@@ -180,6 +185,8 @@ def test_an_observable_breaks_the_symmetry_of_the_interval():
     assert v.decision is Decision.EQUIVALENT
     assert v.match.ambiguity == 1
     assert "ambiguous" not in names(v)
+    assert "observables chose" in names(v)
+    assert v.to_dict()["symmetry"] is None
 
 
 def test_observables_that_tell_nothing_are_named_and_change_nothing():

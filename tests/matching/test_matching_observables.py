@@ -12,6 +12,7 @@ from sametask.matching import known
 from sametask.matching.isometric import Images
 from sametask.matching.known import Known, SameOrder, SameSet
 from sametask.matching.observables import Observables
+from sametask.verdict import diagnosis
 from worlds import NEURONS, WORLDS, RandomNetwork
 
 _N = (500, 400)
@@ -300,6 +301,38 @@ def test_a_match_without_pairs_follows_what_is_known(kind, backwards):
     assert found.agreement.agrees
     assert found.ambiguity == 1
     assert np.corrcoef(a[one.rows], b[two.rows[found.forward.sample]])[0, 1] > 0.99
+
+
+def test_what_observables_chose_among_is_told():
+    x1, x2, one, two = line()
+    found = st.match(one, two, observables=(x1[:, 0], x2[:, 0]))
+    assert found.choice is not None
+    assert found.choice.among == st.match(one, two).ambiguity == 2
+    assert found.choice.next > 0.5 > 100 * found.agreement.misfit
+    (said,) = diagnosis.of_observables(found)
+    assert said.name == "observables chose"
+    assert said.message.startswith("observable 1 chose 1 of 2 matches")
+    assert diagnosis.of_observables(found.choose(1)) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"anchors": [SameSet([0], [0])]}, "set 1 does not tell where it lies"),
+        ({"anchors": [SameSet(np.arange(150), np.arange(120))]}, "set 1 does not tell where it lies"),
+        ({"anchors": [SameOrder([0, 1, 2], [0, 1, 2])]}, "order 1 does not tell where it begins"),
+        ({"sampled_alike": True}, "sampling density does not vary"),
+        ({"observables": (np.arange(150.0) % 7, np.arange(120.0) % 7)}, "observable 1 does not vary"),
+    ],
+)
+def test_what_tells_nothing_is_called_what_it_is(given, words):
+    _, _, one, two = line()
+    found = st.match(one, two, **given)
+    (said,) = diagnosis.of_observables(found)
+    assert said.name == "observables tell nothing"
+    assert said.message.startswith(words)
+    assert ("observable that" in said.advice) == ("observables" in given)
+    assert found.choice is None
 
 
 def test_noise_leaves_a_match_as_ambiguous_as_it_is():

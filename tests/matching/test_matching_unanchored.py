@@ -10,6 +10,7 @@ import pytest
 import sametask as st
 from matches import astray, carried_error, charted, truth
 from sametask.matching import unanchored
+from sametask.verdict import diagnosis
 from worlds import Pair, pair, relative_error
 
 
@@ -86,6 +87,34 @@ def test_an_observable_turns_a_circle():
     match = st.match(first, second, observables=tuple(told))
     assert match.ambiguity == 1
     assert carried_error(both, match) < 0.05
+    (said,) = diagnosis.of_observables(match)
+    assert said.message.startswith("observable 1 and observable 2 chose 1 of a continuum of matches")
+
+
+@cache
+def few_settled(most: int, world: str, n: int, seed: int) -> st.Match:
+    """The match where no more than so many candidates are settled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unanchored, "_LIKELY", most)
+        return free(world, n, seed)[1]
+
+
+def test_a_circle_of_which_few_were_settled_is_a_continuum():
+    match = few_settled(3, "circle", 150, 68)
+    assert match.symmetry.name == "O(2)"
+    assert match.symmetry.order == 0
+    assert len(match.symmetry.anchors) >= 2
+
+
+def test_a_group_of_which_few_were_settled_is_at_least_so_large():
+    match = few_settled(2, "rectangle", 300, 69)
+    assert match.ambiguity == match.symmetry.order == 2
+    assert not match.symmetry.complete
+    assert "2 isometries or more" in match.symmetry.name
+    (row,) = match.symmetry.anchors  # off the mirrors of those that were not settled as well
+    assert np.all(np.abs(match.first.probe.inputs[match.first.rows[row]] / [1.6, 1.0] - 0.5) > 0.2)
+    (said,) = diagnosis.ambiguity(match)
+    assert said.message.startswith("at least 2 matches")
 
 
 def test_more_samples_than_are_searched_are_all_refined(monkeypatch):

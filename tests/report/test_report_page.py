@@ -296,6 +296,22 @@ def test_every_shape_of_verdict_becomes_a_whole_self_contained_page(
     assert levels.count(1) == 1
 
 
+def test_matches_that_are_as_good_are_shown(tmp_path: Path) -> None:
+    two = pair("interval", 150, 6, anchors=0)
+    charts = st.chart(two.first), st.chart(two.second)
+    found = st.match(*charts)
+    verdict = _verdict(
+        two.first, two.second, charts=charts, match=found, transformation=Transformation.from_match(found)
+    )
+    here, mirrored = views.equally_good(verdict)
+    first = views.colours(verdict)[0].values[0]
+    assert np.array_equal(here, first[found.backward.sample])
+    assert np.corrcoef(here, mirrored)[0, 1] < -0.9
+    page = _written(verdict, tmp_path)[1]
+    assert "2 matches agree equally well with the data: they differ by the reversal of a curve" in page.text
+    assert views.equally_good(dataclasses.replace(verdict, transformation=None)) == []
+
+
 def test_a_comparison_reports_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "drawn", _composed)
     monkeypatch.setattr(clouds, "drawn", _composed)

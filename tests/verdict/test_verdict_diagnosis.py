@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import sametask as st
+from matches import charted
 from sametask._outcome import Finding, Severity
+from sametask.matching import isometric, landmarks
 from sametask.probes import local_rank
 from sametask.verdict import diagnosis
 from sametask.verdict.folds import find_folds
@@ -197,3 +199,50 @@ def test_findings_of_a_match_are_one_line_each_and_give_advice():
         for finding in v.diagnosis:
             assert len(finding.message.splitlines()) == 1
             assert finding.advice or finding.severity is Severity.NOTE
+
+
+# -- few anchors -----------------------------------------------------------------------------------------------------
+
+
+@cache
+def anchored_at(here: float, there: float) -> list[Finding]:
+    """What is said of one anchor of an interval 1 long: the samples nearest to these inputs."""
+    both, first, second = charted("interval", 150, 81, anchors=0)
+    row = [int(np.argmin(np.abs(probe.inputs[:, 0] - at))) for probe, at in ((both.first, here), (both.second, there))]
+    return named(diagnosis.of_match(st.match(first, second, anchors=[row])), "anchors disagree")
+
+
+def test_an_anchor_that_contradicts_geometry_is_named():
+    (said,) = anchored_at(0.0, 0.5)
+    assert "contradicts all that geometry allows" in said.message
+    assert said.severity is Severity.DECISIVE
+
+
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.5])
+def test_an_anchor_that_geometry_allows_is_not(place):
+    assert anchored_at(place, place) == []
+    assert anchored_at(place, 1 - place) == []  # its mirror image is right as well
+
+
+def test_two_anchors_that_contradict_each_other_are_named_with_their_distances(monkeypatch):
+    _, first, second = charted("rectangle", 200, 82, anchors=3)
+    free = st.match(first, second)
+    monkeypatch.setattr(diagnosis, "match_charts", lambda *_: free)
+    strained = replace(free.forward, strain=free.forward.strain + 0.3)
+    said = {}
+    for pairs in ([(0, 0), (1, 1)], [(0, 0), (1, 2)]):
+        apart = [
+            landmarks.distances(isometric.chart_edges(of), len(of.rows), rows)[rows]
+            for of, rows in zip((first, second), np.array(pairs).T, strict=True)
+        ]
+        match = replace(
+            free,
+            candidates=(replace(free.candidates[0], images=strained),),
+            anchors=np.array(pairs),
+            anchor_distances=np.stack(apart),
+        )
+        said[pairs[1]] = named(diagnosis.of_match(match), "anchors disagree")
+    assert said[1, 1] == []
+    (wrong,) = said[1, 2]
+    assert "(1, 2) are" in wrong.message
+    assert "apart along the first network's manifold" in wrong.message

@@ -19,6 +19,19 @@ _AS_NEAR = 2.0
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What observables, sets and orders chose among.
+
+    Attributes:
+        among: how many matches are as good without them; 0 for a continuum.
+        next: their misfit under the best match that they set aside; NaN for a continuum.
+    """
+
+    among: int
+    next: float
+
+
+@dataclass(frozen=True)
 class Hints:
     """Pairs and observables of two charts.
 
@@ -81,14 +94,25 @@ class Hints:
 
     def left_open(self, places: Sequence[tuple[Array, Array]], two: Outline) -> list[int]:
         """Which matches, by their places, they cannot tell from the one that meets them best; that one first."""
+        kept = self.met(places, two)
+        if self.observed.telling:
+            kept = [kept[k] for k in self.observed.left_open([places[k] for k in kept])]
+        return kept
+
+    def met(self, places: Sequence[tuple[Array, Array]], two: Outline) -> list[int]:
+        """The same, of the pairs alone."""
         kept = list(range(len(places)))
         if len(self.pairs):
             apart = [self._apart(sample, two) for sample, _ in places]
             near = max(_AS_NEAR * min(apart), two.spacing)
             kept = sorted((k for k in kept if apart[k] <= near), key=lambda k: apart[k])
-        if self.observed.telling:
-            kept = [kept[k] for k in self.observed.left_open([places[k] for k in kept])]
         return kept
+
+    def choice(self, places: Sequence[tuple[Array, Array]], left: list[int], two: Outline) -> Choice | None:
+        """What they chose among by more than the pairs, where some were ``left``; None where those are all."""
+        before = self.met(places, two)
+        others = [self.observed.misfit_at(*places[k]) for k in before if k not in left]
+        return Choice(len(before), min(others)) if others else None
 
     def _apart(self, sample: Int[Array, " n"], two: Outline) -> float:
         """Distance of images of pairs from their partners, as the outline tells it: root mean square."""

@@ -14,7 +14,7 @@ from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching import isometric, landmarks
 from sametask.matching.anchored import Anchored, anchored
-from sametask.matching.hints import Hints
+from sametask.matching.hints import Choice, Hints
 from sametask.matching.inverse import invert
 from sametask.matching.isometric import Images
 from sametask.matching.known import known_of
@@ -48,7 +48,8 @@ class Match:
         kind: ``"anchored"`` or ``"unanchored"``.
         candidates: what was tried, best first.
         overlap: what both were probed on.
-        ambiguity: how many candidates the data cannot tell apart; 1 when the match is unique.
+        ambiguity: how many candidates the data cannot tell apart, of those that were tried; 1 when the match is unique.
+            ``symmetry`` says whether there are more: a continuum, or a group that is not complete.
         left_out: (j, 2) pairs of chart rows given as anchors that contradict the rest.
         anchor_noise: standard deviation of the anchors per direction, in intrinsic units; 0 where they are exact.
         relative_scale: lengths in the second network's neighbourhoods, as given, for each in the first's; ``second`` is
@@ -60,6 +61,7 @@ class Match:
         symmetry: without anchors, the isometries that equally good matches differ by, and the samples (rows of the
             first chart) whose labels would decide between them; None where the match is unique.
         agreement: how well observables agree under the match; None where none were given.
+        choice: what observables chose the match among; None where they chose nothing.
         pinned: where one manifold was taken, for want of anchors, for a part of the other: whether it fits nowhere
             else, however much of its edge was cut there; None where neither was.
     """
@@ -82,6 +84,7 @@ class Match:
     symmetry: Symmetry | None = None
     agreement: Agreement | None = None
     pinned: bool | None = None
+    choice: Choice | None = None
 
     def __repr__(self) -> str:
         return (
@@ -109,7 +112,13 @@ class Match:
         chosen = dataclasses.replace(self.candidates[k], images=images)
         others = (each for number, each in enumerate(self.candidates) if number != k)
         return dataclasses.replace(
-            self, forward=images, backward=backward, overlap=common, candidates=(chosen, *others), agreement=None
+            self,
+            forward=images,
+            backward=backward,
+            overlap=common,
+            candidates=(chosen, *others),
+            agreement=None,
+            choice=None,
         )
 
     @property
@@ -185,7 +194,7 @@ def match(
     # fewer anchors do not hold a match at its size: the spectra alone tell it
     held_by_anchors = len(pairs) > first.dimension
     stretch = (1.0, unsure) if unsure and held_by_anchors else None
-    better, group, pinned = None, None, None
+    better, group, pinned, choice = None, None, None, None
     if held_by_anchors:
         held = anchored(first, second, pairs, noise=anchor_noise, stretch=stretch)
         found = (Candidate(held.images),)
@@ -195,7 +204,7 @@ def match(
             better = _better_scale(first, second, held, pairs[kept])
     else:
         left = unanchored(first, second, np.random.default_rng(seed), Hints.of(first, second, pairs, known), unsure)
-        pinned = left.pinned
+        pinned, choice = left.pinned, left.choice
         found, group = left.candidates, left.symmetry
         kept, noise, equally_good = np.ones(len(pairs), bool), anchor_noise or 0.0, left.equally_good
         kind = "anchored" if len(pairs) else "unanchored"
@@ -238,6 +247,7 @@ def match(
         group,
         agreement,
         pinned,
+        choice,
     )
 
 

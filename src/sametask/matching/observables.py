@@ -61,6 +61,8 @@ class Agreement:
         counts: (q, r) how many samples were compared there.
         shared: (q,) standard deviation of each misfit by noise that all regions share.
         names: q of them, to the user.
+        kinds: as the names, see :class:`~sametask.matching.known.Known`.
+        floors: (q,) as ``floor``, of each.
     """
 
     misfit: float
@@ -71,11 +73,18 @@ class Agreement:
     counts: Int[Array, "q r"]
     shared: Float[Array, " q"]
     names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    floors: Float[Array, " q"]
 
     @property
     def telling(self) -> bool:
         """Whether any observable varies by more than its noise."""
-        return self.floor < _USELESS
+        return bool(self.tell.any())
+
+    @property
+    def tell(self) -> Bool[Array, " q"]:
+        """Which observables do."""
+        return self.floors < _USELESS
 
     @property
     def worst(self) -> str:
@@ -216,7 +225,9 @@ class Observables:
         misfit = float(weight[there] @ each[there] / total) if total > 0 else 1.0
         names = tuple(quantity.name for quantity in self.quantities)
         shared = np.array([quantity.shared for quantity in self.quantities])
-        return Agreement(misfit, float(weight @ floors), each, weight, by_region, counts, shared, names)
+        kinds = tuple(quantity.kind for quantity in self.quantities)
+        floor = float(weight @ floors)
+        return Agreement(misfit, floor, each, weight, by_region, counts, shared, names, kinds, floors)
 
 
 @dataclass(frozen=True)
@@ -267,6 +278,7 @@ class _Quantity:
 
     Attributes:
         name: what it is to the user.
+        kind: what it is, see :class:`~sametask.matching.known.Known`.
         sides: of both charts.
         given: (n, c) values on the side that is not continued, NaN where not known.
         field: the continued one, on the other side.
@@ -279,6 +291,7 @@ class _Quantity:
     """
 
     name: str
+    kind: str
     sides: tuple[_Side, _Side]
     given: Float[Array, "n c"]
     field: Field
@@ -368,7 +381,7 @@ def _prepare(sides: tuple[_Side, _Side], known: Known) -> _Quantity | None:
     if known.kind in ("set", "density"):
         rows = np.flatnonzero(told[0]), np.flatnonzero(told[1])
         few = max(min(map(len, rows)) // _ROWS_EACH, _MODES[0])
-        told_in = (_concentration(known.name, sides, rows, modes) for modes in _MODES if modes <= few)
+        told_in = (_concentration(known, sides, rows, modes) for modes in _MODES if modes <= few)
         return min(told_in, key=lambda each: each.floor)
     ranked = known.kind == "order"
     continued = [fields.fit(chart, each) for chart, each in zip(charts, given, strict=True)]
@@ -383,18 +396,28 @@ def _prepare(sides: tuple[_Side, _Side], known: Known) -> _Quantity | None:
     null = 1 / 6 if ranked else _null(given[here][told[here]], field, charts[there])
     floor = float(np.clip(max(errors) / null, 0, 1)) if null > 0 and not any(useless) else 1.0
     return _Quantity(
-        known.name, sides, given[here], field, forward, ranked, null or 1.0, floor, 0.0, min(*counts, _REGIONS)
+        known.name,
+        known.kind,
+        sides,
+        given[here],
+        field,
+        forward,
+        ranked,
+        null or 1.0,
+        floor,
+        0.0,
+        min(*counts, _REGIONS),
     )
 
 
-def _concentration(name: str, sides: tuple[_Side, _Side], rows: tuple[Array, Array], modes: int) -> _Quantity:
+def _concentration(known: Known, sides: tuple[_Side, _Side], rows: tuple[Array, Array], modes: int) -> _Quantity:
     """How densely rows lie, told in so many modes."""
     charts = sides[0].chart, sides[1].chart
     one, two = fields.concentrations(charts, rows, modes)
     null = _null(one.values, two, charts[1])
     floor = min(_UNSURE * (one.error + two.error) / null, 1.0) if null > 0 else 1.0
     common = _SHARED * max(floor, _LEAST_NOISE)
-    return _Quantity(name, sides, one.values, two, True, False, null or 1.0, floor, common, modes)
+    return _Quantity(known.name, known.kind, sides, one.values, two, True, False, null or 1.0, floor, common, modes)
 
 
 def _is_noise(field: Field) -> bool:

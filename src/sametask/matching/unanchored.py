@@ -12,7 +12,7 @@ from sametask._types import Array
 from sametask.charts.chart import Chart, chart
 from sametask.matching import halves, isometric, landmarks, spectral, symmetry
 from sametask.matching.candidates import spectral_starts
-from sametask.matching.hints import Hints
+from sametask.matching.hints import Choice, Hints
 from sametask.matching.inverse import invert
 from sametask.matching.isometric import Edges, Images
 from sametask.matching.least_squares import Pulls
@@ -100,12 +100,14 @@ class Unanchored:
         equally_good: how many are, of those that were tried; ``symmetry`` says whether there are more.
         symmetry: what they differ by; None where only one is left.
         pinned: where one was taken for a part of the other, whether it fits nowhere else, whatever it cuts; else None.
+        choice: what observables chose among; None where they chose nothing.
     """
 
     candidates: tuple[Candidate, ...]
     equally_good: int
     symmetry: Symmetry | None
     pinned: bool | None = None
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True)
@@ -208,12 +210,17 @@ def _search(
     capped = len(good) == len(settled) and len(likely) > _LIKELY and not told
     alike = [each for each in likely if capped and _as_good(each, likely[0], usual)]
     signs = [symmetry.orientation(isometric.chart_edges(each), len(each.rows)) for each in small]
-    if told.observed.telling and _continuous(good, _hands(good, signs), one, two):
+    turned = told.observed.telling and _continuous(good, _hands(good, signs), one, two)
+    if turned:
         # of a continuum only some were tried: observables turn them to where they agree
         good = [pair.refined(_places(each), anchors=anchors, observed=told.observed) for each in good]
+    choice = None
     if told:
         good = _different(good, one, two)
-        good = [good[k] for k in told.left_open([_places(each) for each in good], two)]
+        places = [_places(each) for each in good]
+        left = told.left_open(places, two)
+        choice = told.choice(places, left, two)
+        good = [good[k] for k in left]
     tried = len(good)
     continuous = any(_continuous(found, _hands(found, signs), one, two) for found in (good, alike))
     good = [
@@ -223,7 +230,10 @@ def _search(
     good = _least_cut_first(_different(good, one, two), usual)
     good = [each for each in good if _as_good(each, good[0], usual)]
     if told:
-        good = [good[k] for k in told.left_open([_places(each) for each in good], two)]
+        places = [_places(each) for each in good]
+        left = told.left_open(places, two)
+        choice = choice or told.choice(places, left, two)
+        good = [good[k] for k in left]
     continuous &= len(good) > 1
     hands = _hands(good, signs)
     rest = [each for each in settled if all(_apart(each, other, one, two) >= two.spacing for other in good)]
@@ -236,8 +246,8 @@ def _search(
         refined = [whole.refined(start, iterations=_ITERATIONS, anchors=anchors) for start in starts]
     group = None
     if len(good) > 1:
-        complete = len(alike) <= len(settled)
-        group = _symmetry(good, hands, pair, one, two, continuous=continuous, complete=complete)
+        more = alike if len(alike) > len(settled) else []
+        group = _symmetry(good, hands, pair, one, two, more, continuous=continuous)
         if within:
             group = dataclasses.replace(group, name="where a part belongs")
         elif continuous and told:
@@ -248,7 +258,9 @@ def _search(
         best, deviation=halves.loose_deviation(first, second, best, pairs, unsure=unsure, within=within)
     )
     refined = [dataclasses.replace(refined[0], images=best), *refined[1:]]
-    return Unanchored((*refined, *rest), tried if continuous else len(good), group, alone if within else None)
+    if turned:
+        choice = None if continuous else Choice(0, float("nan"))
+    return Unanchored((*refined, *rest), tried if continuous else len(good), group, alone if within else None, choice)
 
 
 def _settled(
@@ -368,15 +380,16 @@ def _symmetry(
     pair: _Pair,
     one: Outline,
     two: Outline,
+    more: list[Candidate],
     *,
     continuous: bool,
-    complete: bool,
 ) -> Symmetry:
-    """What equally good candidates differ by."""
+    """What equally good candidates differ by; ``more`` are as good at a glance, where there are more than these."""
     first, second = pair.first, pair.second
-    places = np.stack([two.distances[each.images.sample[one.rows]] for each in good])  # (c, l1, l2)
+    complete, told_apart = not more, good if continuous or not more else more
+    places = np.stack([two.distances[each.images.sample[one.rows]] for each in told_apart])  # (c, l1, l2)
     back = invert(good[0].images, first, second).sample
-    orders = [symmetry.order(each.images.sample[back], two.distances, two.spacing, two.rows) for each in good]
+    orders = [symmetry.order(each.images.sample[back], two.distances, 2 * two.spacing, two.rows) for each in good]
     block = len(spectral.shared_blocks(first, second)[0])
     title = symmetry.name(hands, orders, first.dimension, block, continuous=continuous, complete=complete)
     deciding = symmetry.deciding(places, two.spacing, first.dimension + 1)

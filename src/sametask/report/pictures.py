@@ -26,6 +26,7 @@ def sections(verdict: Verdict) -> list[Markup]:
     return [
         _spectra(verdict.charts, wording.names(verdict)),
         _charts(verdict, shown),
+        *_matches(verdict, shown),
         _predictions(verdict),
         _errors(verdict, shown),
         _floors(verdict),
@@ -87,6 +88,27 @@ def _charts(verdict: Verdict, shown: tuple[View, View]) -> Markup:
     if any(len(view.rows) < len(view.coordinates) for view in shown):
         caption.append(f"No more than {views.MOST:,} samples of each are drawn.")
     return section("Charts", figure(panels, " ".join(caption)))
+
+
+def _matches(verdict: Verdict, shown: tuple[View, View]) -> list[Markup]:
+    """What equally good matches differ by, in a picture each."""
+    carried = views.equally_good(verdict)
+    if not carried:
+        return []
+    first, second = wording.names(verdict)
+    colour = views.colours(verdict)[0]
+    bounds = (float(colour.values[0].min()), float(colour.values[0].max()))
+    panels = []
+    for k, values in enumerate(carried):
+        title = "The match taken" if k == 0 else f"Another, as good ({k + 1})"
+        picture = clouds.chart(shown[1], values, colour.label, bounds, _extent(shown, 1))
+        alt = f"The chart of {second} coloured by {colour.words} as this match carries it over from {first}."
+        panels.append((title, _image(picture, alt)))
+    caption = (
+        f"{wording.capital(wording.matches_left(verdict))}. Each picture is the chart of {second}, coloured by "
+        f"{colour.words} as one of them carries it over from {first}."
+    )
+    return [section("Matches that agree equally well", figure(panels, caption))]
 
 
 def _extent(shown: tuple[View, View], which: int) -> list[tuple[float, float]]:

@@ -9,6 +9,7 @@ import numpy as np
 from sametask._types import Array, Bool, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching import spectral
+from sametask.matching.inverse import invert
 from sametask.transformation import OneWay
 from sametask.verdict.folds import find_folds
 from sametask.verdict.judging import PAIRED
@@ -17,6 +18,8 @@ from sametask.verdict.verdict import Trial, Verdict
 MOST = 3000
 """Points drawn in one panel."""
 
+_MATCHES = 4
+"""Equally good matches shown."""
 _MOST_INPUTS = 8
 _AGREE = 0.6
 _ROUND_TRIPS = 1000
@@ -175,6 +178,18 @@ def colours(verdict: Verdict) -> tuple[Colour, ...]:
             (leading, leading[known.backward]),
         ),
     )
+
+
+def equally_good(verdict: Verdict) -> list[Float[Array, " n2"]]:
+    """The first network's colour at the second's samples, under the match taken and some that are as good; none where
+    there is only one."""
+    match = verdict.match
+    if match is None or verdict.transformation is None or min(match.ambiguity, len(match.candidates)) == 1:
+        return []
+    others = match.candidates[1 : min(match.ambiguity, _MATCHES)]
+    backward = [match.backward, *(invert(each.images, match.first, match.second) for each in others)]
+    values = colours(verdict)[0].values[0]
+    return [values[each.sample] for each in backward]
 
 
 def folded(verdict: Verdict, which: int) -> Bool[Array, " n"] | None:

@@ -182,6 +182,20 @@ def confidence(verdict: Verdict) -> str:
     return f"Confidence {chance(verdict.confidence)}: the probability of {what}, given the evidence."
 
 
+def matches_left(verdict: Verdict) -> str:
+    """How many matches are equally good, and what they differ by."""
+    assert verdict.match is not None
+    group = verdict.match.symmetry
+    count = f"{verdict.match.ambiguity} matches"
+    if group is None:
+        return f"{count} agree equally well with the data"
+    if not group.order:
+        count = "a continuum of matches"
+    return (
+        f"{'' if group.complete else 'at least '}{count} agree equally well with the data: they differ by {group.name}"
+    )
+
+
 def method(verdict: Verdict) -> list[str]:
     """What was done, a paragraph each."""
     told = [

@@ -7,7 +7,10 @@ import numpy as np
 from sametask._outcome import Finding, Severity
 from sametask._types import Array
 from sametask.charts.chart import Chart
+from sametask.matching import isometric, landmarks
 from sametask.matching.match import COMPARED, Match
+from sametask.matching.match import match as match_charts
+from sametask.matching.observables import Agreement
 from sametask.probes.probe import Probe
 from sametask.probes.rank import LocalRank
 from sametask.transformation import TORN
@@ -25,6 +28,30 @@ _OTHER_UNIT = 0.05
 """Lengths that differ by less are of no account."""
 _ONE_FACTOR = 0.15
 """Spectra whose logarithms differ by the same to within this differ by a factor."""
+
+_FITS = 0.05
+"""The least noise floor of strain: a match with less of it is a right one."""
+_FAR_BETTER, _MISSED = 2.0, 3.0
+"""Anchors spoil a match that fits so many times better without them, and then misses them by so many spacings."""
+_VARIES = "does not vary over the manifold by more than its noise"
+_AGREED = "an observable that neighbouring samples agree in"
+_SILENT = {
+    "numbers": (_VARIES, _AGREED),
+    "labels": (_VARIES, _AGREED),
+    "set": (
+        "does not tell where it lies: it has too few rows, or they are spread as all samples are",
+        "more rows of a set that lies in one part of the manifold",
+    ),
+    "order": (
+        "does not tell where it begins and ends: it has too few rows, or neighbours are far apart in it",
+        "more rows, in the order of a quantity that neighbouring samples agree in",
+    ),
+    "density": (
+        "does not vary over the manifold by more than chance: that both were sampled alike decides nothing",
+        "an observable, a set or anchors",
+    ),
+}
+"""Why a quantity of each kind can tell nothing, and what could."""
 
 
 def of_probe(probe: Probe, rank: LocalRank, folds: Folds, subject: str) -> list[Finding]:
@@ -99,6 +126,8 @@ def ambiguity(match: Match) -> list[Finding]:
     if match.ambiguity == 1:
         return []
     what = f"{match.ambiguity} matches agree equally well with the data"
+    if match.symmetry is not None and not match.symmetry.complete:
+        what = f"at least {what}"
     advice = f"give {match.first.dimension + 1} or more anchors in general position: inputs seen by both networks"
     group = match.symmetry
     if group is not None:
@@ -140,26 +169,21 @@ def of_anchors(figures: list[Evidence]) -> list[Finding]:
 def of_match(match: Match) -> list[Finding]:
     """What the match shows."""
     scale = _told_scale(match) if match.relative_scale_deviation else _scale(match)
-    return [*scale, *_left_out(match), *_torn(match)]
+    return [*scale, *_left_out(match), *_few_anchors(match), *_torn(match)]
 
 
 def of_observables(match: Match) -> list[Finding]:
-    """Whether what is known on both sides agrees under the match, and whether it can tell anything."""
+    """Whether what is known on both sides agrees under the match, what it chose, and whether it can tell anything."""
     told = match.agreement
     if told is None:
         return []
+    found = _silent(told)
     if not told.telling:
-        return [
-            Finding(
-                "observables tell nothing",
-                "what is known on both sides does not vary over the manifold by more than its noise",
-                "an observable that neighbouring samples agree in",
-                Severity.NOTE,
-            )
-        ]
+        return found
     if told.agrees:
-        return []
+        return [*_chosen(match, told), *found]
     return [
+        *found,
         Finding(
             "observable disagrees",
             f"{told.worst} differs at corresponding places by {np.sqrt(told.misfit):.2g} of what random places show, "
@@ -168,7 +192,7 @@ def of_observables(match: Match) -> list[Finding]:
             "check that both sides tell the same quantity, in the same unit; without it (observables=None) the "
             "geometry alone is judged",
             Severity.DECISIVE,
-        )
+        ),
     ]
 
 
@@ -185,6 +209,49 @@ def unused(known: bool) -> list[Finding]:
             Severity.NOTE,
         )
     ]
+
+
+def _silent(told: Agreement) -> list[Finding]:
+    """What can tell nothing, by its kind."""
+    found = []
+    for kind, (what, advice) in _SILENT.items():
+        names = [
+            name
+            for name, own, tells in zip(told.names, told.kinds, told.tell, strict=True)
+            if own == kind and not tells
+        ]
+        if names:
+            message = f"{_listed(names)} {what}"
+            found.append(Finding("observables tell nothing", message, advice, Severity.NOTE))
+    return found
+
+
+def _chosen(match: Match, told: Agreement) -> list[Finding]:
+    """What observables decided."""
+    choice = match.choice
+    if choice is None:
+        return []
+    names = [name for name, tells in zip(told.names, told.tell, strict=True) if tells]
+    among = f"{choice.among}" if choice.among else "a continuum of"
+    instead = f", and by {np.sqrt(choice.next):.2g} under the best of those set aside" if choice.among else ""
+    off, noise = np.sqrt(told.misfit), np.sqrt(told.floor)
+    return [
+        Finding(
+            "observables chose",
+            f"{_listed(names)} chose {match.ambiguity} of {among} matches that are equally good without: at "
+            f"corresponding places they differ by {off:.2g} of what random places show, where noise explains "
+            f"{noise:.2g}{instead}",
+            "",
+            Severity.NOTE,
+        )
+    ]
+
+
+def _listed(names: list[str]) -> str:
+    """Names in a sentence; of many only some."""
+    if len(names) > 4:
+        return f"{', '.join(names[:3])} and {len(names) - 3} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _told_scale(match: Match) -> list[Finding]:
@@ -244,6 +311,49 @@ def in_another_unit(match: Match) -> bool:
     """Whether anchors agree, and far better, only where lengths differ by more than is of no account."""
     better = match.better_scale
     return better is not None and bool(abs(np.log(better[0] / match.relative_scale)) > _OTHER_UNIT)
+
+
+def _few_anchors(match: Match) -> list[Finding]:
+    """Whether anchors too few to hold a match by themselves spoil those that geometry alone allows.
+
+    Only asked where the match does not fit, as it takes another search.
+    """
+    if not 0 < len(match.anchors) <= match.first.dimension or _unfit(match) < _FITS:
+        return []
+    free = match_charts(match.first, match.second)
+    if _unfit(free) * _FAR_BETTER > _unfit(match):
+        return []
+    good = free.candidates[: free.ambiguity]
+    one, two = match.anchors.T
+    from_partners = landmarks.distances(isometric.chart_edges(match.second), len(match.second.rows), two)
+    missed = [from_partners[each.images.sample[one], np.arange(len(two))] for each in good]
+    nearest = min(float(np.sqrt(np.mean(np.square(each)))) for each in missed)
+    spacing = match.second.graph.spacing()
+    if nearest < _MISSED * np.hypot(spacing, match.anchor_noise):
+        return []
+    one_alone = len(match.anchors) == 1
+    rows = np.stack([match.first.rows[one], match.second.rows[two]], axis=1).tolist()
+    what = f"{'anchor' if one_alone else 'anchors'} (rows {', '.join(str(tuple(row)) for row in rows)})"
+    spoiled = (
+        f"the {what} {'contradicts' if one_alone else 'contradict'} all that geometry allows: matches without fit far "
+        f"better, and are off by {nearest:.2g} there at least, {nearest / spacing:.2g} times the spacing of samples"
+    )
+    if not one_alone:
+        there, here = match.anchor_distances
+        a, b = np.unravel_index(int(np.argmax(np.abs(there - here))), there.shape)
+        spoiled += (
+            f"; {tuple(rows[a])} and {tuple(rows[b])} are {there[a, b]:.2g} apart along the first network's manifold "
+            f"and {here[a, b]:.2g} along the second's"
+        )
+    which = "this pair" if one_alone else "each of these pairs"
+    advice = f"check whether {which} saw the same input, or compare without"
+    return [Finding("anchors disagree", spoiled, advice, Severity.DECISIVE)]
+
+
+def _unfit(match: Match) -> float:
+    """How badly a match fits: its strain, or the share of either network that lies beyond the other, where neither
+    needs to be all of the other."""
+    return max(match.candidates[0].torn, 1 - max(match.overlap.share))
 
 
 def _torn(match: Match) -> list[Finding]:

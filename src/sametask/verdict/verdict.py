@@ -153,6 +153,7 @@ class Verdict:
             "dimension": [rank.rank for rank in self.ranks],
             "folded": [folds.share if folds.any else 0.0 for folds in self.folds],
             "ambiguity": None if self.match is None else self.match.ambiguity,
+            "symmetry": None if self.match is None else _symmetry(self.match),
             "match": None if self.match is None else _described(self.match),
             "evidence": [
                 {
@@ -200,6 +201,16 @@ def _described(match: Match) -> dict[str, Any]:
         "relative_scale": match.relative_scale,
         "relative_scale_deviation": match.relative_scale_deviation,
     }
+
+
+def _symmetry(match: Match) -> dict[str, Any] | None:
+    """What equally good matches differ by; anchors are rows of the first probe whose labels would decide, and an order
+    of 0 is a continuum."""
+    group = match.symmetry
+    if group is None:
+        return None
+    anchors = match.first.rows[group.anchors].tolist()
+    return {"name": group.name, "order": group.order, "complete": group.complete, "anchors": anchors}
 
 
 def by_weight(findings: list[Finding]) -> tuple[Finding, ...]:
