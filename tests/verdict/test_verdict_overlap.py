@@ -57,6 +57,7 @@ def test_without_anchors_no_overlap_is_chosen():
     both = partly("rectangle", 250, 3)
     v = st.compare(both.first, both.second, anchors=None)
     assert v.decision is Decision.UNDECIDED
+    assert v.transformation is None
     (finding,) = named(v, "perhaps a part")
     assert f"{v.overlap[0]:.0%}" in finding.message
     assert v.overlap == pytest.approx(both.share, abs=0.05)

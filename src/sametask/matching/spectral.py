@@ -22,6 +22,9 @@ manifolds measured 0.9–1.3, of others 1.9 and more."""
 ALIKE = 0.9
 """Maps whose leading eigenfunctions are more alike than this are the same."""
 
+_FEW = 4000
+"""Samples below which nearest ones are looked for by one thread."""
+
 _ANCHOR_WEIGHT = 0.5
 """Weight of all anchors together in the functional map, against 1 for each network's samples."""
 
@@ -188,8 +191,9 @@ def _nearest_both_ways(
     size = len(rotation)
     a = first.functions[:, :size] @ rotation
     b = second.functions[:, :size]
-    far, there = KDTree(b).query(a, workers=-1)
-    near, back = KDTree(a).query(b, workers=-1)
+    workers = -1 if min(len(a), len(b)) > _FEW else 1  # threads take longer to start than few queries
+    far, there = KDTree(b).query(a, workers=workers)
+    near, back = KDTree(a).query(b, workers=workers)
     return np.asarray(there), np.asarray(back), float(np.mean(far) + np.mean(near))
 
 
