@@ -51,7 +51,7 @@ _AS_TORN = 0.1
 _AS_CUT = 0.1
 _NO_STRAIN = 1e-3
 _VOICES = 8
-_SURELY = 3.0
+_SURELY = 2.5
 """Candidates are as good as the best to within these factors of its overshoot (or of what halves of one network show),
 if they tear hardly more, cut hardly more of an edge, and strain about as many samples more (by more than nothing) as
 they strain less: mirror images measured 46 to 54 %, wrong maps of a bumpy sphere 69 to 79 %. Of so many samples one is
