@@ -597,7 +597,7 @@ def test_small_bursts_are_no_folds(size):
     assert "folds" not in names(v)
 
 
-@pytest.mark.parametrize("factor", [2.0, 10.0])
+@pytest.mark.parametrize("factor", [pytest.param(2.0, marks=pytest.mark.slow), 10.0])
 def test_other_units_are_named_and_nothing_is_said_of_ranges(factor):
     first, second = probes(_RECTANGLE, 500, 4, shared=6)
     metric = second.metric.rescale(1 / factor)
