@@ -9,7 +9,7 @@ import pytest
 
 import sametask as st
 from matches import astray, carried_error, charted, truth
-from sametask.matching import unanchored
+from sametask.matching import search, unanchored
 from sametask.verdict import diagnosis
 from worlds import Pair, pair, relative_error
 
@@ -95,7 +95,7 @@ def test_an_observable_turns_a_circle():
 def few_settled(most: int, world: str, n: int, seed: int) -> st.Match:
     """The match where no more than so many candidates are settled."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(unanchored, "_LIKELY", most)
+        patch.setattr(search, "_LIKELY", most)
         return free(world, n, seed)[1]
 
 

@@ -14,6 +14,7 @@ from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching import isometric, landmarks
 from sametask.matching.anchored import Anchored, anchored
+from sametask.matching.candidate import Candidate
 from sametask.matching.hints import Choice, Hints
 from sametask.matching.inverse import invert
 from sametask.matching.isometric import Images
@@ -21,7 +22,7 @@ from sametask.matching.known import known_of
 from sametask.matching.observables import Agreement, Observables
 from sametask.matching.overlap import Overlap, believed, confined, overlap
 from sametask.matching.symmetry import Symmetry
-from sametask.matching.unanchored import Candidate, unanchored
+from sametask.matching.unanchored import unanchored
 
 COMPARED = 6
 """Eigenvalues compared: beyond these noise and bandwidth tell more than the manifold."""
