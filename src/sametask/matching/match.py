@@ -21,6 +21,7 @@ from sametask.matching.isometric import Images
 from sametask.matching.known import known_of
 from sametask.matching.observables import Agreement, Observables
 from sametask.matching.overlap import Overlap, believed, confined, overlap
+from sametask.matching.search import Part
 from sametask.matching.symmetry import Symmetry
 from sametask.matching.unanchored import unanchored
 
@@ -63,8 +64,7 @@ class Match:
             first chart) whose labels would decide between them; None where the match is unique.
         agreement: how well observables agree under the match; None where none were given.
         choice: what observables chose the match among; None where they chose nothing.
-        pinned: where one manifold was taken, for want of anchors, for a part of the other: whether it fits nowhere
-            else, however much of its edge was cut there; None where neither was.
+        part: how one manifold fits into the other, where for want of anchors it was taken for a part of it; else None.
     """
 
     first: Chart
@@ -84,7 +84,7 @@ class Match:
     anchor_distances: Float[Array, "2 k k"] = dataclasses.field(default_factory=lambda: np.zeros((2, 0, 0)))
     symmetry: Symmetry | None = None
     agreement: Agreement | None = None
-    pinned: bool | None = None
+    part: Part | None = None
     choice: Choice | None = None
 
     def __repr__(self) -> str:
@@ -195,7 +195,7 @@ def match(
     # fewer anchors do not hold a match at its size: the spectra alone tell it
     held_by_anchors = len(pairs) > first.dimension
     stretch = (1.0, unsure) if unsure and held_by_anchors else None
-    better, group, pinned, choice = None, None, None, None
+    better, group, part, choice = None, None, None, None
     if held_by_anchors:
         held = anchored(first, second, pairs, noise=anchor_noise, stretch=stretch)
         found = (Candidate(held.images),)
@@ -205,7 +205,7 @@ def match(
             better = _better_scale(first, second, held, pairs[kept])
     else:
         left = unanchored(first, second, np.random.default_rng(seed), Hints.of(first, second, pairs, known), unsure)
-        pinned, choice = left.pinned, left.choice
+        part, choice = left.part, left.choice
         found, group = left.candidates, left.symmetry
         kept, noise, equally_good = np.ones(len(pairs), bool), anchor_noise or 0.0, left.equally_good
         kind = "anchored" if len(pairs) else "unanchored"
@@ -247,7 +247,7 @@ def match(
         among,
         group,
         agreement,
-        pinned,
+        part,
         choice,
     )
 

@@ -14,7 +14,7 @@ from sametask.matching.candidate import TO_THE_END, Candidate, Pair, Places
 from sametask.matching.hints import Choice, Hints
 from sametask.matching.inverse import invert
 from sametask.matching.isometric import Images
-from sametask.matching.search import Search
+from sametask.matching.search import Part, Search
 from sametask.matching.support import Supported
 from sametask.matching.symmetry import Symmetry
 
@@ -32,14 +32,14 @@ class Unanchored:
         candidates: best first, the equally good ones before all others; those are refined to the end.
         equally_good: how many are, of those that were tried; ``symmetry`` says whether there are more.
         symmetry: what they differ by; None where only one is left.
-        pinned: where one was taken for a part of the other, whether it fits nowhere else, whatever it cuts; else None.
+        part: how one fits into the other, where it was taken for a part of it; else None.
         choice: what observables chose among; None where they chose nothing.
     """
 
     candidates: tuple[Candidate, ...]
     equally_good: int
     symmetry: Symmetry | None
-    pinned: bool | None = None
+    part: Part | None = None
     choice: Choice | None = None
 
 
@@ -90,9 +90,7 @@ def _matched(
     best = good[0].images
     deviation = halves.loose_deviation(first, second, best, pairs, unsure=unsure, within=search.within)
     best = dataclasses.replace(good[0], images=dataclasses.replace(best, deviation=deviation))
-    pinned = len(good) == 1 and not found.fits_elsewhere
-    candidates = (best, *good[1:], *rest)
-    return Unanchored(candidates, found.count, group, pinned if search.within else None, found.choice)
+    return Unanchored((best, *good[1:], *rest), found.count, group, found.part, found.choice)
 
 
 def _part(whole: Chart, wanted: Array, rng: np.random.Generator) -> tuple[Chart, Array]:

@@ -210,6 +210,8 @@ def method(verdict: Verdict) -> list[str]:
     if verdict.match is not None:
         anchors = len(verdict.match.anchors)
         held = f"{anchors} anchor{'s' * (anchors != 1)}" if anchors else "nothing but their geometry"
+        if verdict.match.choice:
+            held = f"{held if anchors else 'their geometry'} and what is known on both sides"
         told.append(
             f"The charts were matched by {held}: coarse maps, from distances along the manifolds and from "
             "eigenfunctions (functional maps grown block by block, ZoomOut: Melzi et al. 2019), were refined so that "

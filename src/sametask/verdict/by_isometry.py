@@ -10,6 +10,7 @@ from sametask._outcome import Finding, Severity
 from sametask._types import Array
 from sametask.charts.chart import chart
 from sametask.matching.match import Match, match
+from sametask.matching.search import Part
 from sametask.transformation import Transformation
 from sametask.verdict import diagnosis, figures, floors
 from sametask.verdict.evidence import Evidence
@@ -21,7 +22,8 @@ _SPARE = 15
 """Anchors from which some are kept back to try the transformation on."""
 _LIKELY = 0.5
 _MOSTLY_CUT = 0.5
-"""A manifold with more of its edge inside another one is not a part that somebody left when they cut the rest off."""
+"""A flat manifold with more of its edge inside another one is not a part that somebody left when they cut the rest off.
+"""
 SMALLEST_OVERLAP = 1 / 3
 """Of either manifold. A cap of so much of a sphere, laid flat, is strained by about as much as is put up with."""
 _USUAL_STRAIN = 1.5
@@ -60,7 +62,7 @@ def judge(case: Case) -> Judgement:
         in_part = figures.of_match(part, matched, trial, case)
         # a match that tears, or that anchors contradict, says nothing of what lies outside
         if min(figure.probability for figure in (*in_part[1], *in_part[2])) >= _LIKELY:
-            perhaps = matched.pinned is False
+            perhaps = matched.part is not None and not matched.part.pinned
             if not perhaps:
                 whole, (spectrum, shape, anchored) = part, in_part
                 findings += diagnosis.partial_overlap(matched)
@@ -81,8 +83,8 @@ def judge(case: Case) -> Judgement:
     if whole is part and max(matched.overlap.share) < SMALLEST_OVERLAP:
         findings.append(_small_overlap(matched))
         return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
-    if perhaps and matched.candidates[0].cut < _MOSTLY_CUT:
-        findings.append(diagnosis.perhaps_a_part(matched))
+    if perhaps and matched.part is not None and _left_whole(matched.part, matched.first.dimension):
+        findings += [diagnosis.perhaps_a_part(matched, matched.part), *diagnosis.ambiguity(matched)]
         return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
     if decision is Decision.EQUIVALENT and matched.overlap.partial and whole is not part and not _held(matched):
         # of manifolds that only geometry brought together nothing is excused by where each was probed
@@ -236,6 +238,11 @@ def _not_covered(share: float) -> Finding:
         "is judged by itself",
         Severity.DECISIVE,
     )
+
+
+def _left_whole(part: Part, dimension: int) -> bool:
+    """Whether a part fits into a whole as if that had been cut once: by its edge, or because surfaces seldom fit."""
+    return part.cut <= _MOSTLY_CUT or part.curved or (part.closed and dimension > 1)
 
 
 def _held(matched: Match) -> bool:

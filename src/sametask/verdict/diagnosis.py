@@ -11,6 +11,7 @@ from sametask.matching import isometric, landmarks
 from sametask.matching.match import COMPARED, Match
 from sametask.matching.match import match as match_charts
 from sametask.matching.observables import Agreement
+from sametask.matching.search import Part
 from sametask.probes.probe import Probe
 from sametask.probes.rank import LocalRank
 from sametask.transformation import TORN
@@ -141,7 +142,7 @@ def ambiguity(match: Match) -> list[Finding]:
             f"{few}, best at {where}: inputs that the second network sees as well; or a quantity known on both sides "
             "(observables) that differs between them"
         )
-    why = "the manifold has symmetries" if match.pinned is None else "the smaller manifold fits in as many places"
+    why = "the manifold has symmetries" if match.part is None else "the smaller manifold fits in as many places"
     return [
         Finding(
             "ambiguous",
@@ -395,15 +396,16 @@ def partial_overlap(match: Match) -> list[Finding]:
     ]
 
 
-def perhaps_a_part(match: Match) -> Finding:
+def perhaps_a_part(match: Match, part: Part) -> Finding:
     """One manifold fits into the other, which could be chance."""
     one, two = match.overlap.share
-    names = ("second", "first") if one < two else ("first", "second")
+    small, large = ("second", "first") if one < two else ("first", "second")
+    how = "and would be strained elsewhere" if part.curved else f"with {1 - part.cut:.0%} of its edge on that one's"
+    how = "which has no edge" if part.closed else how
     return Finding(
         "perhaps a part",
-        f"the {names[0]} network's manifold fits into {min(one, two):.0%} of the {names[1]}'s, with most of its edge "
-        "on that one's: either it was probed on a part of the same inputs, or it is another manifold; geometry alone "
-        "cannot tell",
+        f"the {small} network's manifold fits into {min(one, two):.0%} of the {large}'s, {how}: it was probed on a "
+        "part of the same inputs, or it is another manifold; geometry alone cannot tell, nor surely where it belongs",
         f"give {match.first.dimension + 1} or more anchors in general position, or probe both on the same range of "
         "inputs",
         Severity.DECISIVE,

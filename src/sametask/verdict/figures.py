@@ -30,8 +30,9 @@ _TORN = 0.2
 """Where halves show more, strain tells nothing, unless they do at most places: then all are heard, and seldom tell."""
 _STRAIN_REACH = 2.5
 _BEYOND_REACH = 2.0
-_GAP_REACH = 3.0
-"""Right matches showed up to 2.5 times what chance leaves, holes and missing corners of a few dozen samples 3 to 6."""
+_GAP_REACH = 2.5
+"""Right matches showed up to 2.0 times what chance leaves (once 2.5), holes and corners missing of some dozen samples 3
+to 6."""
 _REACH_IN_PLACE = 1.5
 """Spectra at the same places of right matches differ by less than those of halves."""
 
@@ -77,7 +78,7 @@ def of_overlap(case: Case, matched: Match) -> Compared | None:
     Without anchors an overlap could be had by choice: some part of one rectangle fits some part of any other.
     """
     common = matched.overlap
-    if not common.partial or (matched.pinned is None and len(matched.anchors) <= matched.first.dimension):
+    if not common.partial or (matched.part is None and len(matched.anchors) <= matched.first.dimension):
         return None
     if not all(inside[rows].all() for inside, rows in zip(common.inside, matched.left_out.T, strict=True)):
         return None  # both saw them, wherever the match puts them

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -154,6 +155,7 @@ class Verdict:
             "folded": [folds.share if folds.any else 0.0 for folds in self.folds],
             "ambiguity": None if self.match is None else self.match.ambiguity,
             "symmetry": None if self.match is None else _symmetry(self.match),
+            "part": dataclasses.asdict(self.match.part) if self.match is not None and self.match.part else None,
             "match": None if self.match is None else _described(self.match),
             "evidence": [
                 {
