@@ -150,7 +150,7 @@ def part_maps(
     further = np.clip(theirs - mine, 0, _FURTHER * spacing)
     unlike = np.square(np.maximum(mine - theirs, 0)) + _CUT_COST * np.square(further)
     surely = np.where(one <= mine + mine.T, 1.0, _BY_EDGE)
-    rim = deep[0] <= spacing
+    rim = deep[0] <= max(spacing, deep[0].min())
     count = max(min(dimension + 1, len(one)), held)
     unlike -= unlike.min(axis=1, keepdims=True)
     tried = two[:among, :among], unlike[:, :among]

@@ -189,7 +189,8 @@ class Search:
             starts = spectral_starts(first, second, one, two, rng)
             return coarse_maps(one.among, two.among, first.dimension, starts, held=held, most=most)
         deep = self.pair.walls.first.from_rim(self.pair.edges)[one.rows], self.pair.deep[two.rows]
-        few = len(two.rows) // _FINER
+        sides = self.pair.walls.first, self.pair.walls.second
+        few = min(round(len(one.rows) * sides[1].volume / sides[0].volume), len(two.rows))
         return part_maps(one.among, two.among, deep, first.dimension, among=few, held=held, most=most)
 
     def _landmark_distances(self, coarse: CoarseMap) -> tuple[Array, Array]:
