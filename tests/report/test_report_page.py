@@ -324,6 +324,8 @@ def test_a_comparison_reports_itself(tmp_path: Path, monkeypatch: pytest.MonkeyP
     # whatever the figures are called, the report knows how their floors came about
     unknown = wording.ends(Evidence("", "", 1.0, 1.0, 1.0, 0.0))
     assert all(wording.ends(each) != unknown for each in verdict.evidence)
+    gap = Evidence("largest gap of one among the other's samples", "", 1.0, 1.0, 1.0, 0.0)  # of matches without anchors
+    assert wording.ends(gap) != unknown
 
 
 def test_the_same_verdict_gives_the_same_bytes_whatever_the_settings(tmp_path: Path) -> None:

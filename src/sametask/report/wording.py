@@ -48,6 +48,10 @@ _ENDS = {
         "one half of each network's samples placed on the other half, and no less than one sample",
         "no sample within the other's support",
     ),
+    "largest gap of one among the other's samples": (
+        "what chance leaves: the logarithm of the number of samples are expected in the largest empty ball",
+        "all samples in it",
+    ),
     "distance of anchors from their places": (
         "the spacing of samples, and the noise of anchors where it is given",
         "the distance between unrelated samples",

@@ -22,8 +22,7 @@ _SPARE = 15
 """Anchors from which some are kept back to try the transformation on."""
 _LIKELY = 0.5
 _MOSTLY_CUT = 0.5
-"""A flat manifold with more of its edge inside another one is not a part that somebody left when they cut the rest off.
-"""
+"""Who cuts a flat manifold in two leaves a part with no more of its edge inside the whole than this."""
 SMALLEST_OVERLAP = 1 / 3
 """Of either manifold. A cap of so much of a sphere, laid flat, is strained by about as much as is put up with."""
 _USUAL_STRAIN = 1.5
