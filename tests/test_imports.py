@@ -13,7 +13,20 @@ import sametask
 
 _ROOT = Path(sametask.__file__).parent
 _BASE = ("_types", "_outcome", "_check", "_files", "_version")
-_ORDER = ("numerics", "probes", "charts", "matching", "transformation", "verdict", "report", "compare")
+_ORDER = (
+    "numerics",
+    "measures",
+    "probes",
+    "charts",
+    "matching",
+    "transformation",
+    "verdict",
+    "neurons",
+    "classes",
+    "report",
+    "compare",
+    "studies",
+)
 _HEAVY = ("torch", "onnx", "onnxruntime", "plotly", "matplotlib", "h5py")
 _FILES = sorted(path.relative_to(_ROOT).as_posix() for path in _ROOT.rglob("*.py"))
 

@@ -1,19 +1,13 @@
-"""The page: skeleton and sections, in words first."""
+"""The page of a verdict, in words first."""
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
-from sametask import _check, _files
-from sametask._outcome import Finding, Severity
 from sametask._version import __version__
-from sametask.report import markup, wording
+from sametask.report import markup, skeleton, wording
 from sametask.report.markup import Markup, element, join, paragraph, section
 from sametask.verdict.verdict import Decision, Verdict
-
-_PAPER = "https://arxiv.org/abs/2007.05646"
-_DOI = "https://doi.org/10.1063/5.0206406"
 
 
 def write(verdict: Verdict, path: str | Path) -> None:
@@ -30,28 +24,11 @@ def write(verdict: Verdict, path: str | Path) -> None:
         InputError: ``path`` cannot be written.
         MissingExtraError: matplotlib is not installed.
     """
-    _files.place("path", path)
-    _check.require("matplotlib", "report")
-    page = _page(verdict).encode("utf-8", errors="replace")
-    with _files.whole("path", path) as file:
-        file.write(page)
-
-
-def _page(verdict: Verdict) -> str:
+    skeleton.check(path)
     first, second = wording.names(verdict)
-    look = resources.files("sametask.report").joinpath("page.css").read_text(encoding="utf-8")
     title = f"{first} and {second}: {verdict.decision.value.upper()}"
     body = [_head(verdict), _networks(verdict), _evidence(verdict), *_pictures(verdict), _footer(verdict)]
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\">\n"
-        f"{element('title', title)}\n<style>\n{look}</style>\n</head>\n<body>\n<main>\n"
-        + "".join(body)
-        + "</main>\n</body>\n</html>\n"
-    )
+    skeleton.save(title, body, path)
 
 
 def _pictures(verdict: Verdict) -> list[Markup]:
@@ -77,11 +54,7 @@ def _head(verdict: Verdict) -> Markup:
         verdict.decision.value.upper(),
         class_=f"badge {kind}",
     )
-    findings = (
-        element("ul", *(_finding(finding, (first, second)) for finding in verdict.diagnosis), class_="findings")
-        if verdict.diagnosis
-        else paragraph("Nothing about the data or the match gives cause for doubt.")
-    )
+    findings = skeleton.findings(verdict.diagnosis, {"first": first, "second": second})
     return Markup(
         element(
             "header",
@@ -93,19 +66,6 @@ def _head(verdict: Verdict) -> Markup:
             ),
         )
         + section("Findings", findings)
-    )
-
-
-def _finding(finding: Finding, names: tuple[str, str]) -> Markup:
-    weight = {Severity.DECISIVE: "decisive", Severity.WARNING: "warning", Severity.NOTE: "note"}[finding.severity]
-    whose = {"first": names[0], "second": names[1]}.get(finding.subject)
-    advice = (
-        [element("span", element("b", "What to do: "), finding.advice, ".", class_="advice")] if finding.advice else []
-    )
-    return element(
-        "li",
-        element("span", weight, class_=f"weight {weight}"),
-        element("div", element("b", f"{whose}: " if whose else ""), wording.capital(finding.message), ".", *advice),
     )
 
 
@@ -187,13 +147,5 @@ def _footer(verdict: Verdict) -> Markup:
             "and seed give the same page. ",
             f"Written by sametask {__version__}.",
         ),
-        paragraph(
-            "T. Bertalan, F. Dietrich & I. G. Kevrekidis, ",
-            element("cite", "Transformations between deep neural networks"),
-            ", ",
-            element("a", "arXiv:2007.05646", href=_PAPER),
-            "; Chaos 34 (2024), ",
-            element("a", "doi:10.1063/5.0206406", href=_DOI),
-            ".",
-        ),
+        skeleton.source(),
     )
