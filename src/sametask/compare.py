@@ -109,6 +109,7 @@ def compare(
         match=judgement.match,
         samples=(len(first), len(second), len(pairs)),
         trial=judgement.trial,
+        samples_needed=judgement.needed,
         renderer=report.write,
     )
 

@@ -11,6 +11,9 @@ import numpy as np
 from sametask._types import Array, Float
 from sametask.matching.support import Supported
 
+_COVERED = {3: 3 * np.pi**2 / 32}
+"""The constant α of random coverings by balls, 1 in one and two dimensions."""
+
 
 def expected(source: Supported, reach: Float[Array, " n"], spread: Float[Array, " n"]) -> Float[Array, " n"]:
     """How many samples of another network are expected as near to each of a network's samples as the nearest one is.
@@ -32,4 +35,14 @@ def expected(source: Supported, reach: Float[Array, " n"], spread: Float[Array, 
 
 def largest(source: Supported, reach: Float[Array, " n"], spread: Float[Array, " n"]) -> float:
     """The largest such number, in units of what chance leaves among so many samples."""
-    return float(expected(source, reach, spread).max() / np.log(max(len(reach), 3)))
+    return float(expected(source, reach, spread).max() / chance(len(reach), source.manifold.dimension))
+
+
+def chance(number: int, dimension: int) -> float:
+    """How many of so many random points the largest ball without any of them has room for.
+
+    Janson, *Random coverings in several dimensions* (1986): ln n + (d − 1) ln ln n + ln α_d. It scatters by π/√6, as
+    the largest of many exponential variables.
+    """
+    usual = np.log(max(number, 3))
+    return float(usual + (dimension - 1) * np.log(usual) + np.log(_COVERED.get(dimension, 1.0)))

@@ -25,6 +25,8 @@ _HOLDS = 0.5
 """Samples whose edges are violated by less, relative to their length, are not torn."""
 _ACROSS = 3.0
 """A match of curves holds together where its places are no farther from samples than so many times what is near."""
+_PIECE = 0.05
+"""Share of a curve's samples from which a piece that holds together is more than a few strays."""
 _SPREAD = 10
 """Edges as far as which samples follow the majority of those around them."""
 
@@ -98,17 +100,20 @@ def near(target: Chart, places: Images, slack: float = 1.0) -> Bool[Array, " n"]
 
 
 def surrounded(target: Chart, sample: Int[Array, " p"], offset: Float[Array, "p d"]) -> Bool[Array, " p"]:
-    """Whether places have samples of the chart on all sides."""
+    """Whether places have samples of the chart on all sides; on curves, where gaps lead nowhere else, however far."""
     graph = target.graph
     steps = np.concatenate([-offset[:, None], graph.steps[sample] - offset[:, None]], axis=1)
-    return on_all_sides(steps, np.concatenate([np.ones((len(sample), 1), bool), graph.present[sample]], axis=1))
+    present = np.concatenate([np.ones((len(sample), 1), bool), graph.present[sample]], axis=1)
+    return on_all_sides(steps, present, steps.shape[1] if target.dimension == 1 else None)
 
 
-def on_all_sides(steps: Float[Array, "p q d"], present: Bool[Array, "p q"]) -> Bool[Array, " p"]:
+def on_all_sides(
+    steps: Float[Array, "p q d"], present: Bool[Array, "p q"], count: int | None = None
+) -> Bool[Array, " p"]:
     """Whether the nearest of the points at ``steps`` lie on all sides: no plane through the place leaves them on one.
 
     Of 3 d + 5 points drawn at random one place in a hundred has them all on one side (Wendel 1962). The plane is looked
-    for by the shortest vector in their convex hull (Gilbert 1966).
+    for by the shortest vector in their convex hull (Gilbert 1966). ``count`` asks for other than 3 d + 5.
 
     Examples:
         >>> import numpy as np
@@ -117,7 +122,7 @@ def on_all_sides(steps: Float[Array, "p q d"], present: Bool[Array, "p q"]) -> B
         array([ True, False])
     """
     d = steps.shape[2]
-    count = min(3 * d + 5, steps.shape[1])
+    count = min(3 * d + 5 if count is None else count, steps.shape[1])
     length = np.where(present, np.linalg.norm(steps, axis=2), np.inf)
     order = np.argsort(length, axis=1, kind="stable")[:, :count]
     length = np.take_along_axis(length, order, axis=1)
@@ -157,13 +162,16 @@ def believed(
     """
     n = len(places.sample)
     around = surrounded(target, places.sample, places.offset)
-    # on curves across a gap of the target's samples as well
-    holds = (places.strain < _HOLDS) & near(target, places, _ACROSS if chart.dimension == 1 else 1.0)
+    reached = near(target, places)
+    if chart.dimension == 1:
+        # a gap between samples of the target that its chart joins leads nowhere else; and some way beyond its ends
+        reached = around | near(target, places, _ACROSS)
+    holds = (places.strain < _HOLDS) & reached
     joined = holds[edges.i] & holds[edges.j]
     links = sp.coo_array((np.ones(int(joined.sum())), (edges.i[joined], edges.j[joined])), shape=(n, n))
     piece = connected_components(links, directed=False)[1]
     seeds = anchors[holds[anchors]]
-    main = piece[seeds] if len(seeds) else [np.bincount(piece[holds], minlength=1).argmax()]
+    main = piece[seeds] if len(seeds) else _largest(np.bincount(piece[holds], minlength=1), chart.dimension)
     solid = holds & np.isin(piece, main)
     out = np.flatnonzero(~solid[edges.i] & solid[edges.j])
     i, j = edges.i[out], edges.j[out]
@@ -181,6 +189,12 @@ def believed(
     stray = ~solid & ~torn & near(target, places)
     strain = np.where(stray, np.maximum(places.strain, 1.0), places.strain)
     return torn | (solid & around), dataclasses.replace(places, strain=strain)
+
+
+def _largest(sizes: Int[Array, " p"], dimension: int) -> Array:
+    """The largest piece; on curves, which come apart at single places, all that are not small."""
+    most = int(sizes.argmax())
+    return np.flatnonzero(sizes >= _PIECE * sizes.sum()) if dimension == 1 and sizes[most] else np.array([most])
 
 
 def confined(

@@ -72,6 +72,12 @@ def unanchored(first: Chart, second: Chart, rng: np.random.Generator, hints: Hin
     return dataclasses.replace(back, candidates=turned, symmetry=group)
 
 
+def could_be_part(first: Chart, second: Chart) -> bool:
+    """Whether one manifold is so much smaller than the other that it is taken for a part of it."""
+    volumes = sorted(Supported.of(each.manifold, each.graph).volume for each in (first, second))
+    return volumes[0] <= _PART * volumes[1]
+
+
 def _matched(
     first: Chart, second: Chart, rng: np.random.Generator, hints: Hints, unsure: float, *, times: float = 1.0
 ) -> Unanchored:

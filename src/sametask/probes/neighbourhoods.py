@@ -15,9 +15,12 @@ from sametask import _check
 from sametask._check import InputError
 from sametask._types import Array
 from sametask.networks.network import Network
-from sametask.numerics import local_metric
+from sametask.numerics import kriging, local_metric
 from sametask.numerics.local_metric import LocalMetric
 
+_TUNED = 200
+"""Inputs by which smoothness and noise of a network are told."""
+_BLOCK = 1 << 22
 _MOST_INTRINSIC = 16
 """Inputs with more numbers than this are no intrinsic coordinates: no sample fills so many dimensions."""
 
@@ -221,7 +224,8 @@ class Neighbours(Neighbourhood):
     """The nearest recorded inputs, where no perturbation is to be had.
 
     Around each input its k nearest are told in coordinates of their own principal directions, and the activations are
-    fitted by a quadratic in them (by a plane where k is too small); its linear part is the Jacobian.
+    smoothly interpolated in them (kriging); the derivative of that is the Jacobian. On curved manifolds of inputs
+    lengths are those along the manifold, which is interpolated as well.
 
     Attributes:
         k: neighbours in input space.
@@ -251,19 +255,41 @@ class Neighbours(Neighbourhood):
         return _finite(network, network(inputs[rows])[:, neurons], rows), None
 
     def complete(self, activations: Array, inputs: Array) -> LocalMetric:
-        """Jacobians by local regression."""
+        """Jacobians by kriging."""
         flat = inputs.reshape(len(inputs), -1).astype(np.float64)
         intrinsic = flat.shape[1] == self.dimension
-        near = np.asarray(KDTree(flat).query(flat, self.k + 1)[1])[:, 1:]
+        near = np.asarray(KDTree(flat).query(flat, self.k + 1)[1])
+        some = np.linspace(0, len(flat) - 1, min(len(flat), _TUNED)).astype(np.int64)
+        steps, _ = self._steps(flat, near[some])
+        kernel = kriging.tuned(np.zeros_like(steps[:, 0]), steps[:, 1:], activations[some], activations[near[some, 1:]])
         jacobians = np.empty((len(flat), activations.shape[1], self.dimension))
-        for i, neighbours in enumerate(near):
-            change = flat[neighbours] - flat[i]
-            if intrinsic:
-                basis = np.eye(self.dimension)
-            else:
-                basis = np.linalg.svd(change - change.mean(axis=0), full_matrices=False)[2][: self.dimension]
-            jacobians[i] = _slope(change @ basis.T, activations[neighbours] - activations[i])
+        block = max(1, _BLOCK // (self.k * (self.k + flat.shape[1] + activations.shape[1])))
+        for start in range(0, len(flat), block):
+            rows = slice(start, start + block)
+            steps, products = self._steps(flat, near[rows])
+            weights = kriging.gradient_weights(steps, kernel)
+            slopes = np.matmul(weights, activations[near[rows]] - activations[rows, None])
+            if not intrinsic:
+                # lengths along the manifold itself, of which the principal directions are only secants
+                metric = np.matmul(np.matmul(weights, products), np.swapaxes(weights, 1, 2))
+                slopes = np.linalg.solve(np.linalg.cholesky(metric), slopes)
+            jacobians[rows] = np.swapaxes(slopes, 1, 2)
         return local_metric.from_jacobians(jacobians, common_basis=intrinsic)
+
+    def _steps(self, flat: Array, near: Array) -> tuple[Array, Array]:
+        """Steps (p, k + 1, d) from samples to those near them, themselves first, along principal directions of these;
+        and products of the changes of the inputs."""
+        change = flat[near] - flat[near[:, :1]]
+        products = np.matmul(change, np.swapaxes(change, 1, 2))
+        if flat.shape[1] == self.dimension:
+            return change, products
+        # principal directions by products alone: inputs may be wide
+        across = products - products.mean(axis=1, keepdims=True)
+        values, vectors = np.linalg.eigh(across - across.mean(axis=2, keepdims=True))
+        values, vectors = values[:, -self.dimension :], vectors[:, :, -self.dimension :]
+        scale = np.sqrt(np.maximum(values, np.finfo(float).tiny))[:, None]
+        centred = products - products.mean(axis=2, keepdims=True)
+        return np.matmul(centred, vectors) / scale, products
 
 
 def burst_dimension(bursts: Array) -> int:
@@ -288,15 +314,6 @@ def _finite(network: Network, activations: Array, rows: slice) -> Array:
 def _from_jacobian(network: Network, jacobian: Array, rows: slice, common_basis: bool) -> LocalMetric:
     _check.finite(f"derivatives of {network.name}", jacobian, start=rows.start)
     return local_metric.from_jacobians(jacobian, common_basis=common_basis)
-
-
-def _slope(steps: Array, changes: Array) -> Array:
-    """(m, d): the linear part of a fit of ``changes`` (k, m) by a quadratic, or a plane, in ``steps`` (k, d)."""
-    k, d = steps.shape
-    rows, columns = np.triu_indices(d)
-    quadratic = steps[:, rows] * steps[:, columns]
-    design = np.concatenate([steps, quadratic], axis=1) if k >= 2 * (d + len(rows)) else steps
-    return np.linalg.lstsq(design, changes, rcond=None)[0][:d].T
 
 
 def _check_tangents(tangents: Any, inputs: Array) -> None:

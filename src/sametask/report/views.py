@@ -12,7 +12,6 @@ from sametask.matching import spectral
 from sametask.matching.inverse import invert
 from sametask.transformation import OneWay
 from sametask.verdict.folds import find_folds
-from sametask.verdict.judging import PAIRED
 from sametask.verdict.verdict import Trial, Verdict
 
 MOST = 3000
@@ -113,7 +112,8 @@ def partners(verdict: Verdict) -> Partners | None:
     if verdict.match is not None:
         return Partners(verdict.match.forward.sample, verdict.match.backward.sample, False)
     n = [len(chart.rows) for chart in verdict.charts]
-    if verdict.samples[2] >= PAIRED and n[0] == n[1]:  # charts of the very same inputs, in the same order
+    if n[0] == n[1] and any(figure.name.startswith("left-out error") for figure in verdict.evidence):
+        # charts of the very same inputs, in the same order
         return Partners(np.arange(n[0]), np.arange(n[0]), True)
     return None
 

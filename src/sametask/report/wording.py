@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from sametask.charts.chart import Chart
-from sametask.verdict.evidence import Evidence
+from sametask.verdict.evidence import SURE, Evidence
 from sametask.verdict.verdict import Decision, Verdict
 
 FOR, AGAINST, NEITHER = "for", "against", "neither"
@@ -19,7 +19,6 @@ SIGNS = {
 }
 """Beside the colour of a decision, for those who do not see it."""
 
-_SURE = 0.9
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 _ENDS = {
@@ -144,9 +143,9 @@ def capital(text: str) -> str:
 
 def leaning(evidence: Evidence) -> str:
     """Whether a figure speaks for its claim, against it, or neither."""
-    if _SURE > evidence.probability > 1 - _SURE:
+    if SURE > evidence.probability > 1 - SURE:
         return NEITHER
-    return FOR if evidence.probability >= _SURE else AGAINST
+    return FOR if evidence.probability >= SURE else AGAINST
 
 
 def undecided(evidence: Evidence) -> tuple[float, float]:

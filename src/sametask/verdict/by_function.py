@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sametask._check import InputError
@@ -13,49 +15,85 @@ from sametask.matching.match import spectral_scale
 from sametask.probes.probe import Probe
 from sametask.transformation import Transformation
 from sametask.verdict import diagnosis, function
-from sametask.verdict.evidence import REACH, Evidence, log_spread, rms
+from sametask.verdict.evidence import REACH, SURE, Evidence, log_spread
 from sametask.verdict.figures import of_spectra
-from sametask.verdict.judging import FEWEST, SURE, Case, Judgement
+from sametask.verdict.function import Missed
+from sametask.verdict.judging import FEWEST, Case, Judgement, advice, needed
 from sametask.verdict.verdict import Decision, Trial
 
 _TRIAL = 0.2
 """Share of the samples that the transformation is tried on."""
 _LEAST_ERROR = 3e-3
 """Of no account, even where data without noise would show less."""
+_BY_CHANCE = 0.9
+"""Predictions that miss by as much of what random ones do tell nothing, whatever the noise floor."""
+
+
+@dataclass(frozen=True)
+class Direction:
+    """Whether the target is a function of the source.
+
+    Attributes:
+        source, target: 0 and 1, or 1 and 0.
+        level: the evidence of the error that is left.
+        fall: the evidence of how it falls with more samples.
+        contradicted: whether the source lacks what the target has, however little the error shows it.
+    """
+
+    source: int
+    target: int
+    level: Evidence
+    fall: Evidence
+    contradicted: bool
+
+    @property
+    def falling(self) -> bool:
+        """Whether an error of some account falls with more samples as errors of functions do."""
+        return self.level.value > _LEAST_ERROR and self.fall.probability > 0.5
+
+    @property
+    def holds(self) -> float:
+        """Probability that the target is a function of the source.
+
+        Small errors say that it is, large ones that it is not. Large ones that fall with more samples as errors of
+        functions do leave it open, and so do small ones that should fall and do not.
+        """
+        if self.level.value >= _BY_CHANCE * self.level.null:
+            return 1 - _SURELY
+        probability = self.level.probability
+        if self.falling:
+            probability = max(probability, 0.5)
+        elif self.level.value > _LEAST_ERROR and self.fall.probability <= 1 - SURE:
+            probability = min(probability, 0.5)
+        if not self.contradicted:
+            return probability
+        # the local metric by itself is right in nine of ten cases; against small errors it leaves the matter open
+        against = probability * (1 - SURE), (1 - probability) * SURE
+        return 0.5 if probability >= 0.5 else against[0] / sum(against)
+
+
+_SURELY = 0.99
+_ARITHMETIC = 1e-4
+_FALLS = 0.5
+"""Errors of smooth functions at least halve where samples double, in up to three dimensions."""
 
 
 def judge(case: Case) -> Judgement:
     """Test in each direction, held out, whether one network's activations are a function of the other's."""
     probes = tuple(probe.take(case.pairs[:, k]) for k, probe in enumerate(case.probes))
     rows = case.pairs
-    y = [probe.manifold.activations for probe in probes]
-    d = max(case.ranks[0].rank, case.ranks[1].rank)
-    own = [function.left_out_errors(values, values, d) for values in y]
-    for values, rank in zip(y, case.ranks, strict=True):
-        if values.shape[1] <= rank.rank:
-            # no more neurons than dimensions: they predict themselves exactly, so bent functions of them are taken
-            own.append(function.left_out_errors(values, function.bent(values), rank.rank))
-    floor = max(_LEAST_ERROR, *map(rms, own))
-    floor_spread = max(log_spread(errors, case.rng) for errors in own)
-    shuffled = case.rng.permutation(len(rows))
-    evidence, holds = [], []
-    for a, b, claim in ((0, 1, "first determines second"), (1, 0, "second determines first")):
-        errors = function.left_out_errors(y[a], y[b], d)
-        null = function.left_out_errors(y[a], y[b][shuffled], d)
-        spread = float(np.hypot(log_spread(errors, case.rng), floor_spread))
-        name = f"left-out error, {claim}"
-        evidence.append(Evidence(name, claim, rms(errors), floor, rms(null), spread, "of spread", REACH))
-        holds.append(min(evidence[-1].probability, 0.5 if _contradicted(case, a, b) else 1.0))
-    there, back = holds
-    decision, confidence = _four_ways(there, back)
+    there, back = _directions(case, [probe.manifold.activations for probe in probes])
+    decision, confidence = _four_ways(there.holds, back.holds)
+    evidence = [there.level, there.fall, back.level, back.fall]
     one, two, kept, findings = _paired_charts(probes[0], probes[1], case.method)
-    transformation, trial = None, None
+    transformation, trial, more = None, None, None
     if decision in _ONE_WAY_OR_BOTH:
         forward, backward = decision is not _BACK, decision is not _THERE
         transformation = Transformation.from_pairs(one, two, forward=forward, backward=backward)
         trial = _held_out(one, two, rows[kept], forward, case)
     else:
-        findings = [*findings, *_why_not(case, there, back)]
+        more = _needed(there, back, len(rows)) if decision is Decision.UNDECIDED else None
+        findings = [*findings, *_why_not(case, there, back, more)]
     if case.ranks[0].rank == case.ranks[1].rank:
         given = case.relative_scale
         factor = spectral_scale(one, two)[0] if given is None else given
@@ -63,7 +101,51 @@ def judge(case: Case) -> Judgement:
         evidence.append(of_spectra(one, two.rescale(1 / factor), scaled, case, "neighbourhoods agree"))
         findings = [*findings, *_metric_disagrees(evidence[-1], decision)]
     findings = [*findings, *diagnosis.unused(bool(case.known))]
-    return Judgement(decision, confidence, tuple(evidence), tuple(findings), transformation, (one, two), None, trial)
+    return Judgement(
+        decision, confidence, tuple(evidence), tuple(findings), transformation, (one, two), None, trial, more
+    )
+
+
+def _directions(case: Case, y: list[Array]) -> list[Direction]:
+    """The evidence in each direction, between functions known to hold and shuffled rows."""
+    d = max(rank.rank for rank in case.ranks)
+    own = [function.known_to_hold(values, rank.rank, case.rng) for values, rank in zip(y, case.ranks, strict=True)]
+    floor = max(_LEAST_ERROR, *(each.level for each in own))
+    falls = _slowest(own)
+    floor_spread = max(log_spread(each.errors, case.rng) for each in own)
+    shuffled = case.rng.permutation(len(case.pairs))
+    found = []
+    for a, b, claim in ((0, 1, "first determines second"), (1, 0, "second determines first")):
+        seen = function.missed(y[a], y[b], d, case.rng)
+        null = function.missed(y[a], y[b][shuffled], d, case.rng)
+        own_spread = log_spread(seen.errors, case.rng)
+        level = Evidence(
+            f"left-out error, {claim}",
+            claim,
+            seen.level,
+            floor,
+            null.level,
+            float(np.hypot(own_spread, floor_spread)),
+            "of spread",
+            REACH,
+        )
+        heard = (seen.errors, seen.sparse, *((falls.errors, falls.sparse) if falls else ()))
+        fall = Evidence(
+            f"fall of the left-out error, {claim}",
+            claim,
+            seen.fall,
+            falls.fall if falls else _FALLS,
+            max(null.fall, 1.0),
+            float(np.linalg.norm([log_spread(each, case.rng) for each in heard])),
+            "of that with half of the samples",
+        )
+        found.append(Direction(a, b, level, fall, _contradicted(case, a, b)))
+    return found
+
+
+def _slowest(own: list[Missed]) -> Missed | None:
+    """Of functions known to hold the one whose errors fall least; errors next to nothing are those of arithmetic."""
+    return max((each for each in own if each.level > _ARITHMETIC), key=lambda each: each.fall, default=None)
 
 
 _THERE, _BACK = Decision.FIRST_DETERMINES_SECOND, Decision.SECOND_DETERMINES_FIRST
@@ -123,30 +205,48 @@ def _held_out(one: Chart, two: Chart, rows: Array, forward: bool, case: Case) ->
     return Trial(rows[held, 0], estimate.value, true, estimate.uncertainty, estimate.inside, forward)
 
 
-def _why_not(case: Case, there: float, back: float) -> list[Finding]:
-    for source, target, holds in ((0, 1, there), (1, 0, back)):
-        if holds != 0.5 or not _contradicted(case, source, target):
+def _left_open(there: Direction, back: Direction) -> Direction:
+    """The direction that is least decided."""
+    return min((there, back), key=lambda way: abs(way.holds - 0.5))
+
+
+def _needed(there: Direction, back: Direction, samples: int) -> int | None:
+    """How many samples would decide: by then an error that falls is small enough, or the noise floor."""
+    way = _left_open(there, back)
+    times = way.level.needed
+    if way.falling:
+        # as it falls from half of the samples to all, so it goes on
+        wanted = np.log(way.level.value / way.level.undecided[0])
+        times = float(np.exp(max(wanted / max(-np.log2(way.fall.value), 0.1), np.log(1.25))))
+    return needed(times, samples)
+
+
+def _why_not(case: Case, there: Direction, back: Direction, more: int | None) -> list[Finding]:
+    names = ("first", "second")
+    for way in (there, back):
+        if way.holds != 0.5 or not way.contradicted:
             continue
-        names = ("first", "second")
-        a, b = (case.ranks[k].rank for k in (source, target))
-        what = (
-            f"carries {b} input directions, the {names[source]} {a}" if a < b else "does not fold where that one does"
-        )
+        source, target = names[way.source], names[way.target]
+        a, b = (case.ranks[k].rank for k in (way.source, way.target))
+        what = f"carries {b} input directions, the {source} {a}" if a < b else "does not fold where that one does"
         return [
             Finding(
                 "little lost",
-                f"predicting the {names[target]} network from the {names[source]} leaves little error, and yet the "
-                f"{names[target]} {what}: what is lost hardly moves it",
+                f"predicting the {target} network from the {source} leaves little error, and yet the {target} {what}: "
+                "what is lost hardly moves it",
                 "choose the neurons that carry it (Probe.select), so that its loss shows",
                 Severity.DECISIVE,
             )
         ]
-    if max(there, back) >= 0.1:
+    if max(there.holds, back.holds) >= 1 - SURE:
+        way = _left_open(there, back)
+        level, falls = way.level, f", and falls to {way.fall.value:.2g} of it where samples double"
         return [
             Finding(
                 "too close to call",
-                "the errors lie between the noise floor and the null",
-                "more samples, or neurons that respond more strongly",
+                f"{level.name} is {level.value:.2g}, between its noise floor {level.floor:.2g} and its null "
+                f"{level.null:.2g}{falls if way.falling else ''}",
+                advice(more, "neurons that respond more strongly"),
                 Severity.DECISIVE,
             )
         ]

@@ -11,11 +11,12 @@ from sametask._types import Array
 from sametask.charts.chart import chart
 from sametask.matching.match import Match, match
 from sametask.matching.search import Part
+from sametask.matching.unanchored import could_be_part
 from sametask.transformation import Transformation
 from sametask.verdict import diagnosis, figures, floors
-from sametask.verdict.evidence import Evidence
+from sametask.verdict.evidence import SURE, Evidence
 from sametask.verdict.floors import IsometryFigures
-from sametask.verdict.judging import PAIRED, SURE, Case, Judgement
+from sametask.verdict.judging import PAIRED, Case, Judgement, advice, needed
 from sametask.verdict.verdict import Decision
 
 _SPARE = 15
@@ -38,6 +39,13 @@ def judge(case: Case) -> Judgement:
     if unlike:
         return Judgement(Decision.UNDECIDED, 0.5, (), (*findings, unlike), None, charts)
     own = figures.own_figures(case, case.probes, charts)
+    if not len(case.pairs):
+        apart = figures.of_own_spectra(charts, [each.spectrum for each in own])
+        if _surely_apart(apart) and not could_be_part(*charts):
+            # no match could change that, and none is looked for
+            findings.append(_not_isometric(apart, (apart,), None, scaled=bool(diagnosis.scale_of(*charts))))
+            findings += diagnosis.scale_of(*charts)
+            return Judgement(Decision.INEQUIVALENT, 1 - apart.probability, (apart,), tuple(findings), None, charts)
     pairs, held = _spare(case)
     matched = match(
         *charts,
@@ -95,22 +103,27 @@ def judge(case: Case) -> Judgement:
         transformation = None
     elif _blurred(case, spectrum, shape, anchored):
         findings.append(_BLURRED)
+    elif decision is Decision.INEQUIVALENT:
+        transformation = None
+        hollow = any(finding.name == "scale mismatch" for finding in findings)
+        findings.append(_not_isometric(spectrum, (spectrum, *shape), whole.figures, scaled=hollow))
     else:
         transformation = None
-        findings.append(
-            _not_isometric(
-                spectrum, (spectrum, *shape), whole.figures, scaled=any(f.name == "scale mismatch" for f in findings)
-            )
-            if decision is Decision.INEQUIVALENT
-            else _cannot_tell(evidence)
-        )
+        worst = min(evidence, key=lambda figure: figure.probability)
+        more = needed(worst.needed, min(map(len, case.probes)))
+        findings.append(_cannot_tell(worst, more))
+        return Judgement(decision, confidence, evidence, tuple(findings), None, charts, matched, trial, more)
     return Judgement(decision, confidence, evidence, tuple(findings), transformation, charts, matched, trial)
 
 
+def _surely_apart(spectrum: Evidence) -> bool:
+    return spectrum.separable and spectrum.probability <= 1 - SURE
+
+
 def _only_spectra_fail(spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence]) -> bool:
-    """Whether spectra cannot tell, as where samples are spread too unevenly, and anchors and shape agree."""
-    agree = min((figure.probability for figure in (*shape, *anchored)), default=0.0) >= SURE
-    return bool(anchored) and agree and not spectrum.separable
+    """Whether spectra cannot tell, as where samples are few or spread too unevenly, and all else agrees."""
+    agree = min(figure.probability for figure in (*shape, *anchored)) >= SURE
+    return agree and not spectrum.separable
 
 
 def _small_overlap(matched: Match) -> Finding:
@@ -213,11 +226,11 @@ def _only_observables_disagree(
 
 
 def _not_isometric(
-    spectrum: Evidence, evidence: tuple[Evidence, ...], shown: IsometryFigures, *, scaled: bool
+    spectrum: Evidence, evidence: tuple[Evidence, ...], shown: IsometryFigures | None, *, scaled: bool
 ) -> Finding:
     # in other units all lengths differ, and what else is said of the match is hollow
     worst = spectrum if scaled else min(evidence, key=lambda figure: figure.probability)
-    if worst.name.startswith("samples outside"):
+    if shown and worst.name.startswith("samples outside"):
         return _not_covered(shown.uncovered)
     return Finding(
         "not isometric",
@@ -249,14 +262,13 @@ def _held(matched: Match) -> bool:
     return len(matched.anchors) > matched.first.dimension
 
 
-def _cannot_tell(evidence: tuple[Evidence, ...]) -> Finding:
-    worst = min(evidence, key=lambda figure: figure.probability)
+def _cannot_tell(worst: Evidence, samples: int | None) -> Finding:
     where = f"between its noise floor {worst.floor:.2g} and its null {worst.null:.2g}"
     if not worst.separable:
         where = f"but noise floor {worst.floor:.2g} and null {worst.null:.2g} are too close to tell one from the other"
     return Finding(
         "too close to call",
         f"{worst.name} is {worst.value:.2g}, {where}",
-        "more samples lower the noise floor",
+        advice(samples, "more anchors, or neurons that respond more strongly"),
         Severity.DECISIVE,
     )

@@ -169,7 +169,7 @@ def of_anchors(figures: list[Evidence]) -> list[Finding]:
 
 def of_match(match: Match) -> list[Finding]:
     """What the match shows."""
-    scale = _told_scale(match) if match.relative_scale_deviation else _scale(match)
+    scale = _told_scale(match) if match.relative_scale_deviation else scale_of(match.first, match.second)
     return [*scale, *_left_out(match), *_few_anchors(match), *_torn(match)]
 
 
@@ -424,10 +424,10 @@ def _where(probe: Probe, rows: Array, others: Array | None = None) -> str:
     return f"where {probe.neurons[k]} is between {low:.3g} and {high:.3g}"
 
 
-def _scale(match: Match) -> list[Finding]:
+def scale_of(first: Chart, second: Chart) -> list[Finding]:
     """A constant factor between two spectra means that the neighbourhoods are told in different units."""
-    e = min(COMPARED, len(match.first.eigenvalues), len(match.second.eigenvalues))
-    ratio = log_eigenvalues(match.first)[:e] - log_eigenvalues(match.second)[:e]
+    e = min(COMPARED, len(first.eigenvalues), len(second.eigenvalues))
+    ratio = log_eigenvalues(first)[:e] - log_eigenvalues(second)[:e]
     constant, wobble = float(np.median(ratio)), float(np.std(ratio))
     if e < 3 or wobble > _ONE_FACTOR or abs(constant) < max(5 * wobble, _ONE_FACTOR):
         return []

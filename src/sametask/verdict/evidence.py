@@ -12,7 +12,8 @@ from sametask._types import Array
 _TINY = 1e-12
 _LEAST_SPREAD = 0.16
 """No figure is read more finely than this share of the way from its floor to its limit."""
-_SURE = 0.9
+SURE = 0.9
+"""Probability from which something is said."""
 REACH = 4.0
 """Errors beyond this multiple of what a network shows of itself are not noise."""
 
@@ -32,6 +33,7 @@ class Evidence:
         spread: standard error of ``ln value`` and ``ln floor`` together.
         unit: of all three.
         reach: multiple of the floor beyond which a figure speaks against the claim, however far the null is.
+        rate: the floor falls with the number of samples to the power of minus this, as far as is known.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Evidence:
     spread: float
     unit: str = ""
     reach: float = float("inf")
+    rate: float = 0.5
 
     def place(self, figure: float) -> float:
         """Where a figure lies on the way from floor (0) to null (1), on a logarithmic scale."""
@@ -83,8 +86,25 @@ class Evidence:
     @property
     def undecided(self) -> tuple[float, float]:
         """The figures between which neither the claim nor its opposite has a probability of nine tenths."""
-        half = norm.ppf(_SURE) * self._width
+        half = norm.ppf(SURE) * self._width
         return float(self.limit * np.exp(-half)), float(self.limit * np.exp(half))
+
+    @property
+    def needed(self) -> float:
+        """How many times as many samples would decide, 1 where these do.
+
+        By then the noise floor has fallen so far that a value like this one stands out from it. Where it is noise
+        itself, it has fallen along, and shows that.
+        """
+        if self.separable and not SURE > self.probability > 1 - SURE:
+            return 1.0
+        log_null, log_value = _log(self.null), _log(self.value)
+        z = norm.ppf(SURE) * _LEAST_SPREAD
+        halfway = (2 * log_value - (1 + z) * log_null) / (1 - z)
+        within = log_value - np.log(self.reach) * (1 + z)
+        apart = log_null - max(2 * norm.ppf(0.95) * self.spread, np.log(2))
+        floor = min(max(halfway, within), apart)
+        return float(np.exp(np.clip((_log(self.floor) - floor) / max(self.rate, 1e-3), np.log(1.25), 50.0)))
 
     @property
     def _width(self) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 
 from sametask._types import Array
 from sametask.charts.chart import Chart, chart
-from sametask.matching import isometric, landmarks
+from sametask.matching import gaps, isometric, landmarks
 from sametask.matching.match import COMPARED, Match
 from sametask.probes.probe import Probe
 from sametask.transformation import Transformation
@@ -30,9 +30,9 @@ _TORN = 0.2
 """Where halves show more, strain tells nothing, unless they do at most places: then all are heard, and seldom tell."""
 _STRAIN_REACH = 2.5
 _BEYOND_REACH = 2.0
-_GAP_REACH = 2.5
-"""Right matches showed up to 2.0 times what chance leaves (once 2.5), holes and corners missing of some dozen samples 3
-to 6."""
+_GAP_REACH = 2.0
+"""Densities are told from few samples: right matches showed up to 1.7 times what chance leaves, holes and corners
+missing of some dozen samples 2 to 5."""
 _REACH_IN_PLACE = 1.5
 """Spectra at the same places of right matches differ by less than those of halves."""
 
@@ -58,7 +58,7 @@ def of_match(
     of: Compared, matched: Match, trial: Trial | None, case: Case
 ) -> tuple[Evidence, list[Evidence], list[Evidence]]:
     """Of the spectra, of the shape, and of anchors."""
-    spectrum = _spectrum(*of.charts, [each.spectrum for each in of.own], of.figures.spectrum, "isometric")
+    spectrum = of_own_spectra(of.charts, [each.spectrum for each in of.own])
     shape = _shape_evidence(of, case.rng)
     if of.figures.gap is not None:
         shape.append(_gap_evidence(of))
@@ -145,6 +145,7 @@ def _shape_evidence(of: Compared, rng: np.random.Generator) -> list[Evidence]:
     more = floors.excess(figures.strain, figures.usual)
     number = len(of.charts[0].rows)
     uncovered_floor = max(*(each.uncovered for each in own), 1 / number)
+    rate = 1 / of.charts[0].dimension  # at least as fast as the spacing of samples
     return [
         Evidence(
             "strain of the match",
@@ -155,6 +156,7 @@ def _shape_evidence(of: Compared, rng: np.random.Generator) -> list[Evidence]:
             log_spread(np.minimum(strain, 1), rng),
             "of edge length",
             _STRAIN_REACH,
+            rate,
         ),
         Evidence(
             "strain beyond that of halves",
@@ -165,6 +167,7 @@ def _shape_evidence(of: Compared, rng: np.random.Generator) -> list[Evidence]:
             log_spread(np.hypot(more, beyond_floor), rng),
             "of edge length",
             _BEYOND_REACH,
+            rate,
         ),
         Evidence(
             "samples outside the other's support",
@@ -181,16 +184,17 @@ def _shape_evidence(of: Compared, rng: np.random.Generator) -> list[Evidence]:
 def _gap_evidence(of: Compared) -> Evidence:
     """That no region is empty of one network's samples that is full of the other's; its floor is chance."""
     number = max(len(each.rows) for each in of.charts)
+    chance = gaps.chance(number, of.charts[0].dimension)
     return Evidence(
         "largest gap of one among the other's samples",
         "isometric",
         float(of.figures.gap or 0),
         1.0,
-        number / float(np.log(number)),
-        # largest of so many exponential variables
-        float(np.pi / np.sqrt(6) / np.log(number)),
+        number / chance,
+        float(np.pi / np.sqrt(6) / chance),
         "of what chance leaves",
         _GAP_REACH,
+        1.0,
     )
 
 
@@ -248,15 +252,17 @@ def of_observables(matched: Match) -> list[Evidence]:
 
 def of_spectra(one: Chart, two: Chart, probes: tuple[Probe, ...], case: Case, claim: str) -> Evidence:
     """How far the spectra of two charts differ; ``probes`` are what they are charts of."""
-    own = [floors.own_spectrum(probe, case.method, case.rng) for probe in probes]
+    return of_own_spectra((one, two), [floors.own_spectrum(probe, case.method, case.rng) for probe in probes], claim)
+
+
+def of_own_spectra(charts: tuple[Chart, Chart], own: list[OwnSpectrum], claim: str = "isometric") -> Evidence:
+    """How far the spectra of two charts differ, by what chance does to each."""
+    one, two = charts
     e = min(COMPARED, len(one.eigenvalues), len(two.eigenvalues))
-    return _spectrum(one, two, own, floors.log_eigenvalues(one)[:e] - floors.log_eigenvalues(two)[:e], claim)
-
-
-def _spectrum(one: Chart, two: Chart, own: list[OwnSpectrum], difference: Array, claim: str) -> Evidence:
+    difference = floors.log_eigenvalues(one)[:e] - floors.log_eigenvalues(two)[:e]
     floor = _spectral_floor(one, two, own)
     # a root mean square of e noisy differences is itself known to one part in √(2e)
-    spread = float(np.sqrt(1 / (2 * len(difference)) + 1 / (4 * len(difference))))
+    spread = float(np.sqrt(1 / (2 * e) + 1 / (4 * e)))
     null = floors.unrelated_spectrum(one, two)
     return Evidence("difference of spectra", claim, rms(difference), float(max(floor, 1e-3)), null, spread, "of ln λ")
 

@@ -77,14 +77,12 @@ class IsometryFigures:
     """How far two charts are from isometric under a match.
 
     Attributes:
-        spectrum: (e,) differences of the logarithms of the leading eigenvalues.
         strain: (p,) relative violation of the edges around each sample of the first, and of the second.
         usual: (p,) what halves of either network show there, together.
         uncovered: larger share, of the two, of samples that lie outside the other's support.
         gap: the largest of either among the other's samples; None where anchors tell the overlap of the two.
     """
 
-    spectrum: Float[Array, " e"]
     strain: Float[Array, " p"]
     usual: Float[Array, " p"]
     uncovered: float
@@ -97,7 +95,6 @@ def isometry_figures(
     """The figures of a match, and what each network shows of itself at the same places; or those of its overlap alone,
     where the charts of that are given, of which ``own`` is then told."""
     first, second = parts or (matched.first, matched.second)
-    e = min(COMPARED, len(first.eigenvalues), len(second.eigenvalues))
     places = (matched.forward, matched.backward)
     kept = [np.flatnonzero(inside) if parts else np.arange(len(inside)) for inside in matched.overlap.inside]
     outside = 0.0
@@ -112,7 +109,6 @@ def isometry_figures(
         here, there = shown[k][kept[k]], shown[1 - k][places[k].sample[kept[k]]]
         strain.append(places[k].strain[kept[k]])
         usual.append(np.hypot(_known(here), _known(there)))
-    difference = log_eigenvalues(first)[:e] - log_eigenvalues(second)[:e]
     gap = None
     if not parts and len(matched.anchors) <= first.dimension:
         sides = [Supported.of(each.manifold, each.graph) for each in (first, second)]
@@ -120,7 +116,7 @@ def isometry_figures(
             gaps.largest(side, np.linalg.norm(at.offset, axis=1), other.spread[at.sample])
             for side, other, at in zip(sides, sides[::-1], places, strict=True)
         )
-    return IsometryFigures(difference, np.concatenate(strain), np.concatenate(usual), outside, gap)
+    return IsometryFigures(np.concatenate(strain), np.concatenate(usual), outside, gap)
 
 
 def log_eigenvalues(of: Chart) -> Float[Array, " e"]:

@@ -23,8 +23,6 @@ FEWEST = 64
 """A noise floor needs two halves, and a chart of each needs some thirty samples; with fewer nothing is decided."""
 PAIRED = 64
 """Correspondences from which a function is tested directly."""
-SURE = 0.9
-"""Probability from which something is said."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A decision with its reasons."""
+    """A decision with its reasons; ``needed`` is how many samples of each network would decide where these do not."""
 
     decision: Decision
     confidence: float
@@ -54,6 +52,25 @@ class Judgement:
     charts: tuple[Chart, Chart] | None = None
     match: Match | None = None
     trial: Trial | None = None
+    needed: int | None = None
+
+
+_MOST_TIMES = 100.0
+
+
+def needed(times: float, samples: int) -> int | None:
+    """So many times as many samples, rounded up to two digits; None where that is out of reach."""
+    if times > _MOST_TIMES:
+        return None
+    digits = 10 ** max(int(np.log10(times * samples)) - 1, 0)
+    return int(np.ceil(times * samples / digits)) * digits
+
+
+def advice(samples: int | None, else_: str) -> str:
+    """What to do where a figure leaves the matter open."""
+    if samples is None:
+        return f"{else_}; no number of samples in reach would decide by this figure"
+    return f"about {samples:,} samples of each network would decide, as far as the noise floor tells; or {else_}"
 
 
 def too_few(case: Case) -> Judgement:
@@ -65,4 +82,4 @@ def too_few(case: Case) -> Judgement:
         f"at least {FEWEST} samples, some hundreds for each dimension to be sure",
         Severity.DECISIVE,
     )
-    return Judgement(Decision.UNDECIDED, 0.5, findings=(finding,))
+    return Judgement(Decision.UNDECIDED, 0.5, findings=(finding,), needed=2 * FEWEST)

@@ -87,6 +87,8 @@ class Verdict:
         match: how the charts were brought together, or None.
         samples: numbers of samples of the two, and how many correspond.
         trial: predictions checked against the truth, where correspondences were to spare, or None.
+        samples_needed: how many samples of each network would decide where these do not, an estimate; None where they
+            do, or where no number in reach would.
         renderer: writes the report. Given from above, as reports stand on verdicts and not the other way round.
     """
 
@@ -102,6 +104,7 @@ class Verdict:
     match: Match | None
     samples: tuple[int, int, int]
     trial: Trial | None
+    samples_needed: int | None
     renderer: Callable[[Verdict, Path], None] = field(repr=False, compare=False)
 
     def __str__(self) -> str:
@@ -149,6 +152,7 @@ class Verdict:
                 "second": self.samples[1],
                 "corresponding": self.samples[2],
             },
+            "samples_needed": self.samples_needed,
             "overlap": None if self.overlap is None else list(self.overlap),
             "partial": self.partial,
             "dimension": [rank.rank for rank in self.ranks],
