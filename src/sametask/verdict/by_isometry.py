@@ -8,7 +8,6 @@ import numpy as np
 
 from sametask._outcome import Finding, Severity
 from sametask._types import Array
-from sametask.charts.chart import chart
 from sametask.matching.match import Match, match
 from sametask.matching.search import Part
 from sametask.transformation import Transformation
@@ -32,12 +31,12 @@ _USUAL_STRAIN = 1.5
 def judge(case: Case) -> Judgement:
     """Match the two by geometry, and compare what is left with what halves of each network leave."""
     first, second = case.probes
-    charts = (chart(first, case.method), chart(second, case.method))
+    charts = (case.singles[0].chart, case.singles[1].chart)
     findings = [*diagnosis.of_chart(charts[0], "first"), *diagnosis.of_chart(charts[1], "second")]
     unlike = _unlike(case)
     if unlike:
         return Judgement(Decision.UNDECIDED, 0.5, (), (*findings, unlike), None, charts)
-    own = figures.own_figures(case, case.probes, charts)
+    own = (case.singles[0].own, case.singles[1].own)
     pairs, held = _spare(case)
     matched = match(
         *charts,

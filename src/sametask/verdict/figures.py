@@ -48,17 +48,11 @@ class Compared:
     among: Array
 
 
-def own_figures(case: Case, probes: tuple[Probe, Probe], charts: tuple[Chart, Chart]) -> tuple[OwnFigures, OwnFigures]:
-    """What either network shows against itself."""
-    one, two = (floors.own_figures(probe, of, case.method, case.rng) for probe, of in zip(probes, charts, strict=True))
-    return one, two
-
-
 def of_match(
     of: Compared, matched: Match, trial: Trial | None, case: Case
 ) -> tuple[Evidence, list[Evidence], list[Evidence]]:
     """Of the spectra, of the shape, and of anchors."""
-    spectrum = _spectrum(*of.charts, [each.spectrum for each in of.own], of.figures.spectrum, "isometric")
+    spectrum = _spectrum(*of.charts, (of.own[0].spectrum, of.own[1].spectrum), of.figures.spectrum, "isometric")
     shape = _shape_evidence(of, case.rng)
     if of.figures.gap is not None:
         shape.append(_gap_evidence(of))
@@ -90,7 +84,7 @@ def of_overlap(case: Case, matched: Match) -> Compared | None:
     if matched.relative_scale != 1:
         probes[1] = probes[1].rescale(1 / matched.relative_scale)
     charts = chart(probes[0], case.method), chart(probes[1], case.method)
-    own = own_figures(case, (probes[0], probes[1]), charts)
+    one, two = (floors.own_figures(probe, of, case.method, case.rng) for probe, of in zip(probes, charts, strict=True))
     places = np.full((len(matched.anchors), 2), -1)
     for k in (0, 1):
         among = np.full(len(whole[k].rows), -1)
@@ -101,7 +95,7 @@ def of_overlap(case: Case, matched: Match) -> Compared | None:
         landmarks.distances(isometric.chart_edges(of), len(of.rows), rows)[rows]
         for of, rows in zip(charts, places.T, strict=True)
     ]
-    return Compared(charts, own, floors.isometry_figures(matched, own, charts), np.stack(apart))
+    return Compared(charts, (one, two), floors.isometry_figures(matched, (one, two), charts), np.stack(apart))
 
 
 def of_spectra_in_place(matched: Match, case: Case) -> Evidence:
@@ -246,14 +240,13 @@ def of_observables(matched: Match) -> list[Evidence]:
     return [figure] if figure.separable else []
 
 
-def of_spectra(one: Chart, two: Chart, probes: tuple[Probe, ...], case: Case, claim: str) -> Evidence:
-    """How far the spectra of two charts differ; ``probes`` are what they are charts of."""
-    own = [floors.own_spectrum(probe, case.method, case.rng) for probe in probes]
+def of_spectra(one: Chart, two: Chart, own: tuple[OwnSpectrum, OwnSpectrum], claim: str) -> Evidence:
+    """How far the spectra of two charts differ; ``own`` is what chance does to either."""
     e = min(COMPARED, len(one.eigenvalues), len(two.eigenvalues))
     return _spectrum(one, two, own, floors.log_eigenvalues(one)[:e] - floors.log_eigenvalues(two)[:e], claim)
 
 
-def _spectrum(one: Chart, two: Chart, own: list[OwnSpectrum], difference: Array, claim: str) -> Evidence:
+def _spectrum(one: Chart, two: Chart, own: tuple[OwnSpectrum, OwnSpectrum], difference: Array, claim: str) -> Evidence:
     floor = _spectral_floor(one, two, own)
     # a root mean square of e noisy differences is itself known to one part in √(2e)
     spread = float(np.sqrt(1 / (2 * len(difference)) + 1 / (4 * len(difference))))
@@ -261,7 +254,7 @@ def _spectrum(one: Chart, two: Chart, own: list[OwnSpectrum], difference: Array,
     return Evidence("difference of spectra", claim, rms(difference), float(max(floor, 1e-3)), null, spread, "of ln λ")
 
 
-def _spectral_floor(one: Chart, two: Chart, own: list[OwnSpectrum]) -> float:
+def _spectral_floor(one: Chart, two: Chart, own: tuple[OwnSpectrum, OwnSpectrum]) -> float:
     """Noise of a difference of ln λ, from resampling each; and its bias, from how unlike thinning moves the two.
 
     What thinning the sample does to both networks alike cancels in the difference.
