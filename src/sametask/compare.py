@@ -124,11 +124,18 @@ def _shared_ids(first: Probe, second: Probe) -> Array:
     assert first.ids is not None and second.ids is not None
     if (first.ids.dtype.kind == "U") != (second.ids.dtype.kind == "U"):
         raise InputError("anchors: ids of one probe are numbers, of the other strings; give both the same kind")
-    _, a, b = np.intersect1d(first.ids, second.ids, assume_unique=True, return_indices=True)
-    if len(a) == 0:
+    pairs = shared_rows(first, second)
+    if len(pairs) == 0:
         raise InputError(
             "anchors: the two probes have no id in common; give samples that saw the same input the same id, "
             "or anchors=None to match without correspondences"
         )
+    return pairs
+
+
+def shared_rows(first: Probe, second: Probe) -> Array:
+    """(k, 2) rows of equal ids, in the order of the first's; both have some."""
+    assert first.ids is not None and second.ids is not None
+    _, a, b = np.intersect1d(first.ids, second.ids, assume_unique=True, return_indices=True)
     order = np.argsort(a)
     return np.stack([a[order], b[order]], axis=1).astype(np.int64)

@@ -48,6 +48,9 @@ def judge(case: Case) -> Judgement:
         holds.append(min(evidence[-1].probability, 0.5 if _contradicted(case, a, b) else 1.0))
     there, back = holds
     decision, confidence = _four_ways(there, back)
+    if case.brief:
+        why = () if decision in _ONE_WAY_OR_BOTH else _why_not(case, there, back)
+        return Judgement(decision, confidence, tuple(evidence), tuple(why))
     one, two, kept, findings = _paired_charts(paired[0], paired[1])
     transformation, trial = None, None
     if decision in _ONE_WAY_OR_BOTH:

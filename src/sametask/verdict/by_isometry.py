@@ -10,6 +10,7 @@ from sametask._outcome import Finding, Severity
 from sametask._types import Array
 from sametask.matching.match import Match, match
 from sametask.matching.search import Part
+from sametask.matching.unanchored import part_of
 from sametask.transformation import Transformation
 from sametask.verdict import diagnosis, figures, floors
 from sametask.verdict.evidence import Evidence
@@ -37,6 +38,9 @@ def judge(case: Case) -> Judgement:
     if unlike:
         return Judgement(Decision.UNDECIDED, 0.5, (), (*findings, unlike), None, charts)
     own = (case.singles[0].own, case.singles[1].own)
+    told = without_match(case) if case.brief else None
+    if told:
+        return told
     pairs, held = _spare(case)
     matched = match(
         *charts,
@@ -45,6 +49,7 @@ def judge(case: Case) -> Judgement:
         relative_scale=case.relative_scale,
         observables=case.known,
         seed=int(case.rng.integers(2**31)),
+        start=case.start,
     )
     if matched.relative_scale != 1:
         # told in the units of the first from here on
@@ -104,6 +109,24 @@ def judge(case: Case) -> Judgement:
             else _cannot_tell(evidence)
         )
     return Judgement(decision, confidence, evidence, tuple(findings), transformation, charts, matched, trial)
+
+
+def without_match(case: Case) -> Judgement | None:
+    """The answer where no match can change it: folded manifolds have none, and spectra alone can say that manifolds
+    differ; but not where one may be a part of the other, nor where anchors may hold an overlap."""
+    charts = (case.singles[0].chart, case.singles[1].chart)
+    folded = _folded(case)
+    if folded:
+        return Judgement(Decision.UNDECIDED, 0.5, (), (folded,), None, charts)
+    if len(case.pairs) > charts[0].dimension or case.relative_scale != 1 or case.start is not None:
+        return None
+    if part_of((case.singles[0].supported, case.singles[1].supported)) is not None:
+        return None
+    spectrum = figures.of_spectra(*charts, (case.singles[0].own.spectrum, case.singles[1].own.spectrum), "isometric")
+    if not spectrum.separable or spectrum.probability > 1 - SURE:
+        return None
+    why = _unlike_figure(spectrum)
+    return Judgement(Decision.INEQUIVALENT, 1 - spectrum.probability, (spectrum,), (why,), None, charts)
 
 
 def _only_spectra_fail(spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence]) -> bool:
@@ -218,6 +241,10 @@ def _not_isometric(
     worst = spectrum if scaled else min(evidence, key=lambda figure: figure.probability)
     if worst.name.startswith("samples outside"):
         return _not_covered(shown.uncovered)
+    return _unlike_figure(worst)
+
+
+def _unlike_figure(worst: Evidence) -> Finding:
     return Finding(
         "not isometric",
         f"no map carries the neighbourhoods of one onto those of the other: {worst.name} is {worst.value:.2g}, where "

@@ -10,6 +10,7 @@ from sametask._outcome import Finding, Severity
 from sametask._types import Array, Int
 from sametask.charts.chart import Chart
 from sametask.charts.diffusion import DiffusionChart
+from sametask.matching.candidate import Places
 from sametask.matching.known import Known
 from sametask.matching.match import Match
 from sametask.probes.probe import Probe
@@ -38,6 +39,10 @@ class Case:
     anchor_noise: float | None = None
     relative_scale: float | None = 1.0
     known: tuple[Known, ...] = ()
+    brief: bool = False
+    """Whether the decision alone is asked for: no transformation, and no match where the decision is sure without."""
+    start: Places | None = None
+    """Places of the first's samples on the second's manifold to begin a match from, in place of a search."""
 
     @property
     def probes(self) -> tuple[Probe, Probe]:

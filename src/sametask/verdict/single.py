@@ -11,6 +11,7 @@ from sametask._outcome import Finding
 from sametask._types import Array, Int
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
+from sametask.matching.support import Supported
 from sametask.probes.probe import Probe
 from sametask.probes.rank import LocalRank, local_rank
 from sametask.verdict import diagnosis, floors
@@ -55,6 +56,11 @@ class Single:
     def chart(self) -> Chart:
         """The chart of its samples."""
         return chart(self.probe, self.method)
+
+    @cached_property
+    def supported(self) -> Supported:
+        """Where its chart ends, and how large it is."""
+        return Supported.of(self.chart.manifold, self.chart.graph)
 
     @cached_property
     def own(self) -> OwnFigures:
