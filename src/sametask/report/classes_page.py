@@ -196,9 +196,10 @@ def _footer(made: Classes) -> Markup:
         element("h2", "How this was done"),
         paragraph(
             f"Each network was seen at {size} samples. Its chart, and what halves of its samples show against one "
-            "another, were made once; each two were then held against each other: where both saw many of the same inputs, by predicting each one's "
-            "activations from the other's, else by a match of their geometry. Where neither correspondences nor "
-            "anchors hold a match, spectra that surely differ, and folds, are answers by themselves."
+            "another, were made once; each two were then held against each other: where both saw many of the same "
+            "inputs, by predicting each one's activations from the other's, else by a match of their geometry. Where "
+            "neither correspondences nor anchors hold a match, spectra that surely differ, and folds, are answers by "
+            "themselves."
         ),
         paragraph(
             "The same data and seed give the same page, whatever the number of workers. ",
