@@ -12,12 +12,14 @@ clock of the machine, with whatever else runs on it.
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from joblib.externals.loky import get_reusable_executor
 
 import sametask as st
 
@@ -84,6 +86,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--settings", nargs="+", choices=list(SHARED), default=list(SHARED))
     options = parser.parse_args()
+    before = 0.0
     for setting in options.settings:
         made = networks(options.networks, options.samples, options.seed, SHARED[setting])
         begin = time.perf_counter()
@@ -94,6 +97,9 @@ def main() -> None:
             n_jobs=options.jobs,
         )
         seconds = time.perf_counter() - begin
+        get_reusable_executor().shutdown(wait=True)
+        used = sum(resource.getrusage(who).ru_utime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        used, before = used - before, used
         told, how = Counter(), Counter()
         for (i, j), answer in found.answers.items():
             if i < j:
@@ -107,7 +113,7 @@ def main() -> None:
                     told["wrong"] += 1
                     print(f"  wrong: {found.names[i]} | {found.names[j]}: {answer.decision.value}")
         print(
-            f"{setting}: {seconds:.0f} s for {options.networks} networks of {options.samples} samples; "
+            f"{setting}: {seconds:.0f} s ({used:.0f} s of processors) for {options.networks} networks of {options.samples} samples; "
             f"pairs {dict(told)}"
         )
         print(f"  {len(found.classes)} classes, {dict(how)}")

@@ -1,9 +1,10 @@
 """All pairs of many networks, judged no more often than needed.
 
-What belongs to one network is told once. Pairs that correspondences or anchors hold are all judged directly. Of the
-rest, which geometry alone would have to bring together, a search is long; so one network at a time is held against all
-that are left. Of those that turn out to be equivalent to it each two are matched from the composition of the two
-matches; and what is surely not equivalent to it is not equivalent to these either.
+What belongs to one network is told once. Pairs with many correspondences are all judged directly. So is what needs no
+match: folds, spectra that surely differ. Matches of the rest are long where there is nothing to be found; so one
+network at a time is held against all that are left. Of those that turn out to be equivalent to it each two are matched
+as well, where no anchors hold a match from the composition of the two; and what is surely not equivalent to it is not
+equivalent to these either. Two are not tested that are each undecided with one that is equivalent to the other.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Pairwise:
             why = next((f"{self.probes[k].name}: {self.problems[k]}" for k in pair if self.problems[k]), None)
             if one is None or two is None or (why and len(rows) < PAIRED):
                 self.answers[pair] = failed(why or "not charted")
-            elif charted.issuperset(pair) and _free(one, two, rows):
+            elif charted.issuperset(pair) and _matched(one, two, rows):
                 sure = without_match(self.case(pair, rows))
                 if sure is None:
                     free.append(pair)
@@ -104,7 +105,7 @@ class Pairwise:
         return Case((one, two), rows, np.random.default_rng(self.seed), brief=brief, start=start)
 
     def _search(self, left: dict[Pair, Array]) -> None:
-        """Pairs that nothing holds: one network at a time against all others."""
+        """Pairs that only a match can decide: one network at a time against all others."""
         while left:
             counts = np.bincount(np.array(list(left)).ravel(), minlength=len(self.probes))
             centre = int(counts.argmax())
@@ -112,29 +113,41 @@ class Pairwise:
             left = {pair: rows for pair, rows in left.items() if pair not in self.answers}
             self._judge(self._through(centre, left), "matching from composed maps")
             # what a composed map does not show to be equivalent is searched for
-            again = [Task(p, left[p]) for p in left if p in self.answers and not self._same(*p)]
+            again = [Task(p, left[p]) for p in left if self._composed(p) and not self._same(*p)]
             self._judge(again, "searching for matches")
             left = {pair: rows for pair, rows in left.items() if pair not in self.answers}
             for pair in list(left):
-                follows = self._follows(centre, *pair)
+                follows = self._follows(centre, *pair) or self._as_undecided(*pair)
                 if follows is not None:
                     self.answers[pair] = follows
                     del left[pair]
 
     def _through(self, centre: int, left: dict[Pair, Array]) -> list[Task]:
-        """Pairs of which each is equivalent to one network, with the composition of the two matches."""
+        """Pairs of which each is equivalent to one network, with the composition of the two matches where anchors do
+        not hold one."""
         found = []
         for (a, b), rows in left.items():
             if self._same(a, centre) and self._same(centre, b):
+                if (a, centre) not in self.images or (centre, b) not in self.images or self._held(a, b, rows):
+                    found.append(Task((a, b), rows))
+                    continue
                 target = self.singles[b]
                 assert target is not None
                 start = composed(self.images[a, centre], self.images[centre, b], target.chart.manifold)
                 found.append(Task((a, b), rows, start, centre))
         return found
 
+    def _held(self, a: int, b: int, rows: Array) -> bool:
+        one, two = self.singles[a], self.singles[b]
+        assert one is not None and two is not None
+        return len(rows) > min(one.rank.rank, two.rank.rank)
+
     def _same(self, a: int, b: int) -> bool:
         told = self.answers.get((min(a, b), max(a, b)))
         return told is not None and told.decision is Decision.EQUIVALENT
+
+    def _composed(self, pair: Pair) -> bool:
+        return pair in self.answers and self.answers[pair].how is How.COMPOSED
 
     def _follows(self, centre: int, a: int, b: int) -> Answer | None:
         """That two are not equivalent, as one of them is to a third, and the other surely not."""
@@ -146,6 +159,20 @@ class Pairwise:
         if decisions != {Decision.EQUIVALENT, Decision.INEQUIVALENT} or confidence < SURE:
             return None
         return Answer(Decision.INEQUIVALENT, confidence, How.INFERRED, via=centre)
+
+    def _as_undecided(self, a: int, b: int) -> Answer | None:
+        """That two are undecided, as either one is with a network that is equivalent to the other."""
+        found = []
+        for one, two in ((a, b), (b, a)):
+            for k in range(len(self.probes)):
+                told = self.answers.get((min(k, two), max(k, two)))
+                if k not in (a, b) and self._same(one, k) and told and told.decision is Decision.UNDECIDED:
+                    found.append((told, k))
+                    break
+        if len(found) < 2:
+            return None
+        told, via = found[0]
+        return Answer(Decision.UNDECIDED, told.confidence, How.INFERRED, findings=told.findings, via=via)
 
     # -- workers -----------------------------------------------------------------------------------------------------
 
@@ -172,10 +199,9 @@ class Pairwise:
                 yield each
 
 
-def _free(one: Single, two: Single, rows: Array) -> bool:
-    """Whether geometry alone would have to bring the two together."""
-    alike = one.rank.rank == two.rank.rank
-    return alike and len(rows) <= one.rank.rank and not (one.folds.any or two.folds.any)
+def _matched(one: Single, two: Single, rows: Array) -> bool:
+    """Whether a match of their geometry would have to bring the two together."""
+    return one.rank.rank == two.rank.rank and len(rows) < PAIRED and not (one.folds.any or two.folds.any)
 
 
 def _by_one_thread(function: Callable, *given: object) -> object:

@@ -113,14 +113,18 @@ def judge(case: Case) -> Judgement:
 
 def without_match(case: Case) -> Judgement | None:
     """The answer where no match can change it: folded manifolds have none, and spectra alone can say that manifolds
-    differ; but not where one may be a part of the other, nor where anchors may hold an overlap."""
+    differ; but not where one may be a part of the other, nor where anchors may hold an overlap: where most of these
+    could agree by their distances, along either network's edges."""
     charts = (case.singles[0].chart, case.singles[1].chart)
     folded = _folded(case)
     if folded:
         return Judgement(Decision.UNDECIDED, 0.5, (), (folded,), None, charts)
-    if len(case.pairs) > charts[0].dimension or case.relative_scale != 1 or case.start is not None:
+    if case.relative_scale != 1 or case.start is not None or case.anchor_noise is not None:
         return None
-    if part_of((case.singles[0].supported, case.singles[1].supported)) is not None:
+    if len(case.pairs) <= charts[0].dimension:
+        if part_of((case.singles[0].supported, case.singles[1].supported)) is not None:
+            return None
+    elif figures.anchors_may_agree(charts, case):
         return None
     spectrum = figures.of_spectra(*charts, (case.singles[0].own.spectrum, case.singles[1].own.spectrum), "isometric")
     if not spectrum.separable or spectrum.probability > 1 - SURE:

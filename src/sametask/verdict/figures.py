@@ -9,13 +9,14 @@ import numpy as np
 from sametask._types import Array
 from sametask.charts.chart import Chart, chart
 from sametask.matching import isometric, landmarks
-from sametask.matching.match import COMPARED, Match
+from sametask.matching.anchored import can_be_checked
+from sametask.matching.match import COMPARED, Match, anchor_rows
 from sametask.probes.probe import Probe
 from sametask.transformation import Transformation
 from sametask.verdict import floors
 from sametask.verdict.evidence import REACH, Evidence, log_spread, rms
 from sametask.verdict.floors import IsometryFigures, OwnFigures, OwnSpectrum
-from sametask.verdict.judging import FEWEST, Case
+from sametask.verdict.judging import FEWEST, SURE, Case
 from sametask.verdict.verdict import Trial
 
 _LEAST_STRAIN = 0.05
@@ -209,23 +210,44 @@ def _anchor_evidence(matched: Match, of: Compared, noise: float, reach: float) -
             )
         )
     if of.among.shape[1] > 1:
-        there, here = of.among
-        floor = max(_LEAST_APART, *(figures.distances for figures in of.own))
-        noise = float(np.sqrt(2) * np.hypot(noise, matched.second.graph.spacing()) / rms(there))
-        unlike = landmarks.unlike(there, here)
-        figure = Evidence(
-            "distances among anchors",
-            "isometric",
-            unlike,
-            float(np.hypot(floor, noise)),
-            _UNRELATED,
-            spread,
-            "of distance",
-            REACH,
-        )
+        figure = _distances(of.among, of.own, float(np.hypot(noise, matched.second.graph.spacing())), spread)
         # of few anchors, close together, or where a graph has shortcuts, nothing is known
         found += [figure] if figure.separable else []
     return found
+
+
+def _distances(among: Array, own: tuple[OwnFigures, OwnFigures], blurred: float, spread: float) -> Evidence:
+    """How unlike distances among anchors are on the two, where places are told to within ``blurred``."""
+    there, here = among
+    floor = max(_LEAST_APART, *(figures.distances for figures in own))
+    noise = float(np.sqrt(2) * blurred / rms(there))
+    return Evidence(
+        "distances among anchors",
+        "isometric",
+        landmarks.unlike(there, here),
+        float(np.hypot(floor, noise)),
+        _UNRELATED,
+        spread,
+        "of distance",
+        REACH,
+    )
+
+
+def anchors_may_agree(charts: tuple[Chart, Chart], case: Case) -> bool:
+    """Whether distances among anchors, those left out that fit least, leave it open that the two overlap."""
+    pairs = anchor_rows(*charts, case.pairs)
+    if not can_be_checked(len(pairs), charts[0].dimension):
+        return True
+    there, here = (
+        landmarks.distances(isometric.chart_edges(of), len(of.rows), rows)[rows]
+        for of, rows in zip(charts, pairs.T, strict=True)
+    )
+    spacing = charts[1].graph.spacing()
+    kept = landmarks.agreeing(landmarks.disagreement(there, here, spacing), len(pairs) // 3)
+    among = np.stack([there[kept][:, kept], here[kept][:, kept]])
+    spread = float(1 / np.sqrt(2 * kept.sum() * charts[0].dimension))
+    figure = _distances(among, (case.singles[0].own, case.singles[1].own), spacing, spread)
+    return not figure.separable or figure.probability > 1 - SURE
 
 
 def of_observables(matched: Match) -> list[Evidence]:
