@@ -113,8 +113,8 @@ def main() -> None:
                     told["wrong"] += 1
                     print(f"  wrong: {found.names[i]} | {found.names[j]}: {answer.decision.value}")
         print(
-            f"{setting}: {seconds:.0f} s ({used:.0f} s of processors) for {options.networks} networks of {options.samples} samples; "
-            f"pairs {dict(told)}"
+            f"{setting}: {seconds:.0f} s ({used:.0f} s of processors) for {options.networks} networks of "
+            f"{options.samples} samples; pairs {dict(told)}"
         )
         print(f"  {len(found.classes)} classes, {dict(how)}")
         for members in found.classes:
