@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from functools import cache
 
 import numpy as np
 import pytest
 
 import sametask as st
-from assertions import raises_one_line
+from assertions import as_users_run_it, raises_one_line
 from sametask import Decision, studies
 from sametask.classes import pairwise
 from sametask.classes.answers import How
+from sametask.cli import main
 from worlds import RandomNetwork, World, box, relative_error
 
 _N = 200
@@ -245,3 +247,28 @@ def test_without_anchors_maps_are_composed_and_differences_follow():
     assert made.classes[0] == (0, 1, 2)
     assert made.answers[1, 2].how is How.COMPOSED
     assert made.answers[1, 2].via == 0
+
+
+def test_the_command_line_says_how_many_classes(tmp_path, capsys):
+    for name in ("a", "b", "blind"):
+        network(name, _MANY).save(tmp_path / f"{name}.zarr")
+    a, b, blind = (str(tmp_path / f"{name}.zarr") for name in ("a", "b", "blind"))
+    with as_users_run_it():
+        assert main(["classes", a, b, "--jobs", "1"]) == 0
+        assert "All 2 networks are equivalent." in capsys.readouterr().out
+        assert main(["classes", a, b, blind, "--jobs", "1", "--json", str(tmp_path / "out.json")]) == 1
+        assert json.loads((tmp_path / "out.json").read_text())["labels"] == [0, 0, 1]
+        assert main(["classes", a, "--jobs", "1"]) == 2
+        assert main(["classes", a, str(tmp_path / "none.zarr")]) == 2
+        assert main(["classes", a, b, "--anchors", "rows.npy"]) == 2
+        lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("sametask: ") for line in lines)
+
+
+def test_the_command_line_tells_what_is_undecided(tmp_path):
+    few = network("a", 6).take(np.arange(40))
+    for name in ("one", "two"):
+        dataclasses.replace(few, name="same").save(tmp_path / f"{name}.zarr")
+    with as_users_run_it():
+        assert main(["classes", str(tmp_path / "one.zarr"), str(tmp_path / "two.zarr"), "--jobs", "1"]) == 3
