@@ -203,9 +203,9 @@ def test_mistakes_get_one_line():
     with raises_one_line("probes", "1; give two or more"):
         st.classes([a])
     with raises_one_line("probes", "give a list"):
-        st.classes(a)
+        st.classes(a)  # pyright: ignore[reportArgumentType]
     with raises_one_line("probes", "number 1 is int"):
-        st.classes([a, 3])
+        st.classes([a, 3])  # pyright: ignore[reportArgumentType]
     with raises_one_line("anchors", "plain has no ids", "anchors=None"):
         st.classes([a, plain])
     with raises_one_line("anchors", "words", "strings"):
@@ -223,7 +223,7 @@ def test_mistakes_get_one_line():
     with raises_one_line("seed"):
         st.classes([a, b], seed=-1)
     with raises_one_line("method"):
-        st.classes([a, b], method=3)
+        st.classes([a, b], method=3)  # pyright: ignore[reportArgumentType]
 
 
 def test_rows_may_be_given_and_names_are_made_unique():
