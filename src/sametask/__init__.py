@@ -6,6 +6,7 @@ from sametask._version import __version__ as __version__
 from sametask.charts import Chart as Chart
 from sametask.charts import DiffusionChart as DiffusionChart
 from sametask.charts import chart as chart
+from sametask.classes import Classes as Classes
 from sametask.compare import compare as compare
 from sametask.matching import Match as Match
 from sametask.matching import SameOrder as SameOrder
@@ -22,6 +23,7 @@ from sametask.probes import Neighbours as Neighbours
 from sametask.probes import Probe as Probe
 from sametask.probes import local_rank as local_rank
 from sametask.probes import probe as probe
+from sametask.studies import classes as classes
 from sametask.transformation import Estimate as Estimate
 from sametask.transformation import Transformation as Transformation
 from sametask.verdict import Decision as Decision

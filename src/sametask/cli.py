@@ -1,4 +1,4 @@
-"""The command line: ``sametask demo``, ``compare``, ``probe``, ``translate``.
+"""The command line: ``sametask demo``, ``compare``, ``probe``, ``translate``, ``classes``.
 
 Exit codes make ``compare`` a gate: 0 equivalent, 1 not (the JSON says which way), 3 undecided, 2 a mistake in the call.
 """
@@ -6,6 +6,7 @@ Exit codes make ``compare`` a gate: 0 equivalent, 1 not (the JSON says which way
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import signal
@@ -28,6 +29,7 @@ from sametask.experiments import demo
 from sametask.matching import SameOrder, SameSet
 from sametask.networks import Network, from_onnx, load_network
 from sametask.probes import Burst, CentralDifference, Jacobian, Neighbourhood, Neighbours, Probe, probe
+from sametask.studies import classes
 from sametask.transformation import Transformation
 from sametask.verdict import Decision, Verdict
 
@@ -148,6 +150,37 @@ def _compare(options: argparse.Namespace) -> int:
     return _conclude(verdict, options)
 
 
+def _classes(options: argparse.Namespace) -> int:
+    """Exit code 3 where a pair is left undecided, else 0 where all networks are in one class, 1 where not."""
+    _check_places(options)
+    probes = [_saved(path) for path in options.probes]
+    if len({each.name for each in probes}) < len(probes):
+        probes = [
+            dataclasses.replace(each, name=Path(path).stem) for each, path in zip(probes, options.probes, strict=True)
+        ]
+    anchors = {"ids": "ids", "none": None}.get(options.anchors, options.anchors)
+    if isinstance(anchors, str) and anchors != "ids":
+        if not anchors.endswith(".npy") and not Path(anchors).is_file():
+            raise InputError(f"--anchors: no such file {anchors}; give ids, none or ROWS.npy")
+        anchors = _load("--anchors", Path(anchors))
+    with _naming_options("anchors", "seed"):
+        made = classes(probes, anchors=anchors, seed=options.seed, n_jobs=options.jobs)
+    _write_json(made.to_dict(), options)
+    if options.report is not None:
+        made.report(options.report)
+    if options.json != "-":
+        _say(str(made))
+        if options.report is not None:
+            _say(f"report: {options.report}")
+    return 3 if made.undecided else 0 if len(made.classes) == 1 else 1
+
+
+def _saved(path: str) -> Probe:
+    if not Path(path).is_dir():
+        raise InputError(f"probes: {path} is no saved probe; save one with  sametask probe NETWORK -o {path}")
+    return Probe.load(path)
+
+
 def _probe(options: argparse.Namespace) -> int:
     probed = _probe_of(options.network, options.inputs, options.layers, options, "network", "--inputs")
     probed.save(options.output)
@@ -201,13 +234,7 @@ def _check_places(options: argparse.Namespace) -> None:
 
 def _conclude(verdict: Verdict, options: argparse.Namespace) -> int:
     """Write what was asked for, then say the answer; a reader who has gone does not change the answer."""
-    if options.json is not None:
-        text = json.dumps(verdict.to_dict(), indent=2, allow_nan=False)
-        if options.json == "-":
-            _say(text)
-        else:
-            with _files.whole("--json", options.json) as file:
-                file.write(text.encode() + b"\n")
+    _write_json(verdict.to_dict(), options)
     if options.report is not None:
         verdict.report(options.report)
     if options.json != "-":
@@ -215,6 +242,17 @@ def _conclude(verdict: Verdict, options: argparse.Namespace) -> int:
         if options.report is not None:
             _say(f"report: {options.report}")
     return EXIT[verdict.decision]
+
+
+def _write_json(told: dict[str, Any], options: argparse.Namespace) -> None:
+    if options.json is None:
+        return
+    text = json.dumps(told, indent=2, allow_nan=False)
+    if options.json == "-":
+        _say(text)
+    else:
+        with _files.whole("--json", options.json) as file:
+            file.write(text.encode() + b"\n")
 
 
 def _say(text: str, stream: Any = None) -> None:
@@ -415,7 +453,27 @@ def _parser() -> argparse.ArgumentParser:
         help=".npy for the values; .npz for values, uncertainty and inside",
     )
     four.set_defaults(run=_translate)
+    _classes_parser(commands)
     return parser
+
+
+def _classes_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "classes",
+        help="which of many saved probes are the same",
+        epilog="Exit codes: 3 where a pair is undecided, else 0 all in one class, 1 in more than one; 2 a mistake.",
+    )
+    parser.add_argument("probes", nargs="+", metavar="PROBE.zarr", help="saved probes, two or more")
+    parser.add_argument(
+        "--anchors",
+        default="ids",
+        metavar="ids|none|ROWS.npy",
+        help="which samples saw the same input: equal ids, none, or (k, n) row numbers of the n networks, -1 where a "
+        "network did not see it",
+    )
+    parser.add_argument("--jobs", type=int, default=-1, help="worker processes (default: one for each core)")
+    _output(parser)
+    parser.set_defaults(run=_classes)
 
 
 def _probing(parser: argparse.ArgumentParser) -> None:

@@ -11,9 +11,10 @@ from sametask._check import InputError
 from sametask._types import Array
 from sametask.charts import DiffusionChart
 from sametask.matching.known import known_of
-from sametask.probes import Probe, local_rank
-from sametask.verdict import by_function, by_isometry, diagnosis, judging
-from sametask.verdict.folds import find_folds
+from sametask.probes import Probe
+from sametask.verdict.judge import judge
+from sametask.verdict.judging import Case
+from sametask.verdict.single import Single
 from sametask.verdict.verdict import Verdict, by_weight
 
 
@@ -80,34 +81,28 @@ def compare(
         anchor_noise = _check.not_negative("anchor_noise", anchor_noise)
     if relative_scale is not None:
         relative_scale = _check.length_ratio("relative_scale", relative_scale)
-    rng = np.random.default_rng(_check.count("seed", seed, least=0))
+    seed = _check.count("seed", seed, least=0)
+    singles = (Single.of(first, method, seed), Single.of(second, method, seed))
+    return told(Case(singles, pairs, np.random.default_rng(seed), anchor_noise, relative_scale, known))
 
-    ranks = (local_rank(first), local_rank(second))
-    used = (first.truncate(ranks[0].rank), second.truncate(ranks[1].rank))
-    folds = (find_folds(used[0]), find_folds(used[1]))
-    findings = [
-        *diagnosis.of_probe(first, ranks[0], folds[0], "first"),
-        *diagnosis.of_probe(second, ranks[1], folds[1], "second"),
-    ]
-    case = judging.Case(used, pairs, ranks, folds, method, rng, anchor_noise, relative_scale, known)
-    if min(len(first), len(second)) < judging.FEWEST:
-        judgement = judging.too_few(case)
-    elif len(pairs) >= judging.PAIRED:
-        judgement = by_function.judge(case)
-    else:
-        judgement = by_isometry.judge(case)
+
+def told(case: Case) -> Verdict:
+    """The verdict on two networks, from what each shows by itself."""
+    first, second = (single.given for single in case.singles)
+    judgement = judge(case)
+    findings = [*case.singles[0].findings("first"), *case.singles[1].findings("second"), *judgement.findings]
     return Verdict(
         decision=judgement.decision,
         confidence=judgement.confidence,
         evidence=judgement.evidence,
-        diagnosis=by_weight([*findings, *judgement.findings]),
+        diagnosis=by_weight(findings),
         transformation=judgement.transformation,
         names=(first.name, second.name),
         charts=judgement.charts,
-        ranks=ranks,
-        folds=folds,
+        ranks=case.ranks,
+        folds=case.folds,
         match=judgement.match,
-        samples=(len(first), len(second), len(pairs)),
+        samples=(len(first), len(second), len(case.pairs)),
         trial=judgement.trial,
         samples_needed=judgement.needed,
         renderer=report.write,
@@ -130,11 +125,18 @@ def _shared_ids(first: Probe, second: Probe) -> Array:
     assert first.ids is not None and second.ids is not None
     if (first.ids.dtype.kind == "U") != (second.ids.dtype.kind == "U"):
         raise InputError("anchors: ids of one probe are numbers, of the other strings; give both the same kind")
-    _, a, b = np.intersect1d(first.ids, second.ids, assume_unique=True, return_indices=True)
-    if len(a) == 0:
+    pairs = shared_rows(first, second)
+    if len(pairs) == 0:
         raise InputError(
             "anchors: the two probes have no id in common; give samples that saw the same input the same id, "
             "or anchors=None to match without correspondences"
         )
+    return pairs
+
+
+def shared_rows(first: Probe, second: Probe) -> Array:
+    """(k, 2) rows of equal ids, in the order of the first's; both have some."""
+    assert first.ids is not None and second.ids is not None
+    _, a, b = np.intersect1d(first.ids, second.ids, assume_unique=True, return_indices=True)
     order = np.argsort(a)
     return np.stack([a[order], b[order]], axis=1).astype(np.int64)

@@ -28,6 +28,8 @@ from sametask.probes.probe import Probe
 _VERSION = 2
 _STRAINED = 0.05
 """Of less strain nothing is made; see the trust of edges in :mod:`sametask.matching.isometric`."""
+_DIFFERENCE = 0.25
+"""Of the distance to neighbours: over so much the next map is smooth."""
 TORN = 0.5
 """A sample whose neighbourhood is carried with more strain has no place of its own."""
 
@@ -84,6 +86,27 @@ class OneWay:
         """Number of neurons mapped from."""
         projection = self.source.projection
         return self.source.activations.shape[1] if projection is None else len(projection.centre)
+
+    def then(self, on: OneWay) -> OneWay:
+        """This map and another one after it; derivatives of the latter are told by differences."""
+        reach = _DIFFERENCE * self.radius
+        at = on(self.values)
+        n, d, _ = self.slopes.shape
+        slopes = np.empty((n, d, on.values.shape[1]))
+        for k in range(d):
+            step = reach[:, None] * self.slopes[:, k]
+            slopes[:, k] = (on(self.values + step).value - on(self.values - step).value) / (2 * reach[:, None])
+        sizes = [np.sqrt(np.square(each).sum(axis=(1, 2))) for each in (slopes, self.slopes)]
+        gain = sizes[0] / np.maximum(sizes[1], np.finfo(float).tiny)
+        return dataclasses.replace(
+            self,
+            values=at.value,
+            slopes=slopes,
+            error=self.error * gain,
+            deviation=np.hypot(self.deviation * gain, at.uncertainty),
+            noise=self.noise * gain,
+            covered=self.covered & at.inside,
+        )
 
     def __call__(self, activations: Float[Array, "p m"], metric: LocalMetric | None = None) -> Estimate:
         """Locate on the source, with the local metric where it is known; interpolate between the samples around."""
@@ -166,6 +189,21 @@ class Transformation:
     def backward(self, activations: Any) -> Estimate:
         """What the first network says where the second says ``activations``; see :meth:`forward`."""
         return self._carry(self.back, activations, "backward", *self.names[::-1])
+
+    def then(self, on: Transformation) -> Transformation:
+        """The way from the first network to a third, through this one's second: this map, and ``on`` after it.
+
+        Raises:
+            InputError: ``on`` does not begin where this ends.
+        """
+        if self.neurons[1] != on.neurons[0]:
+            raise InputError(
+                f"on: a map from {on.names[0]} with {len(on.neurons[0])} neurons, but this one leads to "
+                f"{self.names[1]} with {len(self.neurons[1])}; give a map that begins at {self.names[1]}"
+            )
+        there = self.there.then(on.there) if self.there and on.there else None
+        back = on.back.then(self.back) if on.back and self.back else None
+        return Transformation(there, back, (self.names[0], on.names[1]), (self.neurons[0], on.neurons[1]))
 
     def round_trip(self, activations: Any) -> Float[Array, "n m"]:
         """Activations of the first network carried to the second and back."""

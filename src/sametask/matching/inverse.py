@@ -1,4 +1,4 @@
-"""The way back of a match."""
+"""The way back of a match, and the way on from one match to the next."""
 
 from __future__ import annotations
 
@@ -6,10 +6,24 @@ import dataclasses
 
 import numpy as np
 
+from sametask._types import Array
 from sametask.charts.chart import Chart
 from sametask.matching import isometric
 from sametask.matching.isometric import Images
 from sametask.numerics.manifold import SampledManifold
+
+
+def composed(there: Images, on: Images, target: SampledManifold) -> tuple[Array, Array]:
+    """Places of one network's samples on a third one's manifold: ``there`` on a second, and ``on`` from that.
+
+    Args:
+        there: places of the first's samples on the second's manifold.
+        on: places of the second's samples on the third's.
+        target: the third.
+    """
+    offset = on.offset[there.sample] + np.einsum("pde,pe->pd", on.differential[there.sample], there.offset)
+    sample, offset, _ = target.reanchor(on.sample[there.sample], offset)
+    return sample, offset
 
 
 def invert(images: Images, first: Chart, second: Chart) -> Images:

@@ -14,7 +14,7 @@ from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching import isometric, landmarks
 from sametask.matching.anchored import Anchored, anchored
-from sametask.matching.candidate import Candidate
+from sametask.matching.candidate import Candidate, Places
 from sametask.matching.hints import Choice, Hints
 from sametask.matching.inverse import invert
 from sametask.matching.isometric import Images
@@ -23,7 +23,7 @@ from sametask.matching.observables import Agreement, Observables
 from sametask.matching.overlap import Overlap, believed, confined, overlap
 from sametask.matching.search import Part
 from sametask.matching.symmetry import Symmetry
-from sametask.matching.unanchored import unanchored
+from sametask.matching.unanchored import settled, unanchored
 
 COMPARED = 6
 """Eigenvalues compared: beyond these noise and bandwidth tell more than the manifold."""
@@ -150,6 +150,7 @@ def match(
     observables: Any = None,
     sampled_alike: bool = False,
     seed: int = 0,
+    start: Places | None = None,
 ) -> Match:
     """Match two charts isometrically.
 
@@ -166,6 +167,8 @@ def match(
             among the anchors choose between matches that geometry cannot tell apart.
         sampled_alike: whether both were sampled alike, so that densities must agree.
         seed: of the candidates drawn where eigenvalue blocks leave a continuum of them.
+        start: places (samples and offsets) of the first's samples on the second's manifold, to refine where anchors do
+            not hold the match; then no other match is looked for. See :func:`sametask.matching.inverse.composed`.
 
     Returns:
         The match, refined.
@@ -204,7 +207,11 @@ def match(
         if noise and anchor_noise is None and not unsure:
             better = _better_scale(first, second, held, pairs[kept])
     else:
-        left = unanchored(first, second, np.random.default_rng(seed), Hints.of(first, second, pairs, known), unsure)
+        hints = Hints.of(first, second, pairs, known)
+        if start is None:
+            left = unanchored(first, second, np.random.default_rng(seed), hints, unsure)
+        else:
+            left = settled(first, second, start, hints)
         part, choice = left.part, left.choice
         found, group = left.candidates, left.symmetry
         kept, noise, equally_good = np.ones(len(pairs), bool), anchor_noise or 0.0, left.equally_good

@@ -57,14 +57,14 @@ def unanchored(first: Chart, second: Chart, rng: np.random.Generator, hints: Hin
         hints: a few pairs, observables.
         unsure: relative standard deviation of the unit of lengths.
     """
-    sides = tuple(Supported.of(each.manifold, each.graph) for each in (first, second))
-    small = int(sides[1].volume < sides[0].volume)
-    larger, smaller = sides[1 - small].volume, sides[small].volume
-    if unsure or smaller > _PART * larger or not len(sides[small].rim):
+    sides = Supported.of(first.manifold, first.graph), Supported.of(second.manifold, second.graph)
+    small = part_of(sides)
+    if unsure or small is None:
         return _matched(first, second, rng, hints, unsure)
+    times = sides[1 - small].volume / sides[small].volume
     if not small:
-        return _matched(first, second, rng, hints, unsure, times=larger / smaller)
-    back = _matched(second, first, rng, hints.swapped((second, first)), unsure, times=larger / smaller)
+        return _matched(first, second, rng, hints, unsure, times=times)
+    back = _matched(second, first, rng, hints.swapped((second, first)), unsure, times=times)
     turned = tuple(dataclasses.replace(each, images=invert(each.images, second, first)) for each in back.candidates)
     group = back.symmetry
     if group is not None:
@@ -72,10 +72,23 @@ def unanchored(first: Chart, second: Chart, rng: np.random.Generator, hints: Hin
     return dataclasses.replace(back, candidates=turned, symmetry=group)
 
 
-def could_be_part(first: Chart, second: Chart) -> bool:
-    """Whether one manifold is so much smaller than the other that it is taken for a part of it."""
-    volumes = sorted(Supported.of(each.manifold, each.graph).volume for each in (first, second))
-    return volumes[0] <= _PART * volumes[1]
+def part_of(sides: tuple[Supported, Supported]) -> int | None:
+    """Which of two manifolds is taken for a part of the other; None where neither is."""
+    small = int(sides[1].volume < sides[0].volume)
+    alike = sides[small].volume > _PART * sides[1 - small].volume
+    return None if alike or not len(sides[small].rim) else small
+
+
+def settled(first: Chart, second: Chart, start: Places, hints: Hints) -> Unanchored:
+    """The match that a first guess comes to, as good as that is; no other is looked for.
+
+    Args:
+        first, second: the charts.
+        start: places of the first's samples on the second's manifold.
+        hints: pairs that hold it.
+    """
+    anchors = hints.pairs if len(hints.pairs) else None
+    return Unanchored((Pair.of(first, second).refined(start, iterations=TO_THE_END, anchors=anchors),), 1, None)
 
 
 def _matched(

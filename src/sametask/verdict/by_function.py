@@ -10,15 +10,14 @@ from sametask._check import InputError
 from sametask._outcome import Finding, Severity
 from sametask._types import Array
 from sametask.charts.chart import Chart, chart
-from sametask.charts.diffusion import DiffusionChart
 from sametask.matching.match import spectral_scale
-from sametask.probes.probe import Probe
 from sametask.transformation import Transformation
 from sametask.verdict import diagnosis, function
 from sametask.verdict.evidence import REACH, SURE, Evidence, log_spread
 from sametask.verdict.figures import of_spectra
 from sametask.verdict.function import Missed
 from sametask.verdict.judging import FEWEST, Case, Judgement, advice, needed
+from sametask.verdict.single import Single
 from sametask.verdict.verdict import Decision, Trial
 
 _TRIAL = 0.2
@@ -80,25 +79,29 @@ _FALLS = 0.5
 
 def judge(case: Case) -> Judgement:
     """Test in each direction, held out, whether one network's activations are a function of the other's."""
-    probes = tuple(probe.take(case.pairs[:, k]) for k, probe in enumerate(case.probes))
+    paired = [single.take(case.pairs[:, k]) for k, single in enumerate(case.singles)]
+    probes = [single.probe for single in paired]
     rows = case.pairs
     there, back = _directions(case, [probe.manifold.activations for probe in probes])
     decision, confidence = _four_ways(there.holds, back.holds)
     evidence = [there.level, there.fall, back.level, back.fall]
-    one, two, kept, findings = _paired_charts(probes[0], probes[1], case.method)
-    transformation, trial, more = None, None, None
+    more = _needed(there, back, len(rows)) if decision is Decision.UNDECIDED else None
+    if case.brief:
+        why = () if decision in _ONE_WAY_OR_BOTH else _why_not(case, there, back, more)
+        return Judgement(decision, confidence, tuple(evidence), tuple(why), needed=more)
+    one, two, kept, findings = _paired_charts(paired[0], paired[1])
+    transformation, trial = None, None
     if decision in _ONE_WAY_OR_BOTH:
         forward, backward = decision is not _BACK, decision is not _THERE
         transformation = Transformation.from_pairs(one, two, forward=forward, backward=backward)
         trial = _held_out(one, two, rows[kept], forward, case)
     else:
-        more = _needed(there, back, len(rows)) if decision is Decision.UNDECIDED else None
         findings = [*findings, *_why_not(case, there, back, more)]
     if case.ranks[0].rank == case.ranks[1].rank:
         given = case.relative_scale
         factor = spectral_scale(one, two)[0] if given is None else given
-        scaled = (probes[0], probes[1].rescale(1 / factor))
-        evidence.append(of_spectra(one, two.rescale(1 / factor), scaled, case, "neighbourhoods agree"))
+        chance = (paired[0].spectrum, paired[1].spectrum.rescale(1 / factor))
+        evidence.append(of_spectra(one, two.rescale(1 / factor), chance, "neighbourhoods agree"))
         findings = [*findings, *_metric_disagrees(evidence[-1], decision)]
     findings = [*findings, *diagnosis.unused(bool(case.known))]
     return Judgement(
@@ -173,19 +176,19 @@ def _contradicted(case: Case, source: int, target: int) -> bool:
     return fewer or (case.folds[source].any and not case.folds[target].any)
 
 
-def _paired_charts(first: Probe, second: Probe, method: DiffusionChart) -> tuple[Chart, Chart, Array, list[Finding]]:
+def _paired_charts(first: Single, second: Single) -> tuple[Chart, Chart, Array, list[Finding]]:
     """Charts of the samples that both networks saw and both charts keep, in the same order, and which they are."""
-    kept = np.arange(len(first))
-    one, two = chart(first, method), chart(second, method)
+    kept = np.arange(len(first.probe))
+    one, two = first.chart, second.chart
     findings = [*diagnosis.of_chart(one, "first"), *diagnosis.of_chart(two, "second")]
     for _ in range(5):
-        if len(one.rows) == len(first) and len(two.rows) == len(second):
+        if len(one.rows) == len(two.rows) == len(kept):
             break
         common = np.intersect1d(one.rows, two.rows)
         if len(common) < FEWEST // 2:
             raise InputError("samples: what the two networks keep connected does not overlap; give more samples")
         first, second, kept = first.take(common), second.take(common), kept[common]
-        one, two = chart(first, method), chart(second, method)
+        one, two = first.chart, second.chart
     return one, two, kept, findings
 
 

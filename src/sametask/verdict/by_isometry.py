@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
 from sametask._outcome import Finding, Severity
 from sametask._types import Array
-from sametask.charts.chart import chart
 from sametask.matching.match import Match, match
 from sametask.matching.search import Part
-from sametask.matching.unanchored import could_be_part
+from sametask.matching.unanchored import part_of
 from sametask.transformation import Transformation
 from sametask.verdict import diagnosis, figures, floors
 from sametask.verdict.evidence import SURE, Evidence
@@ -33,19 +33,15 @@ _USUAL_STRAIN = 1.5
 def judge(case: Case) -> Judgement:
     """Match the two by geometry, and compare what is left with what halves of each network leave."""
     first, second = case.probes
-    charts = (chart(first, case.method), chart(second, case.method))
+    charts = (case.singles[0].chart, case.singles[1].chart)
     findings = [*diagnosis.of_chart(charts[0], "first"), *diagnosis.of_chart(charts[1], "second")]
     unlike = _unlike(case)
     if unlike:
         return Judgement(Decision.UNDECIDED, 0.5, (), (*findings, unlike), None, charts)
-    own = figures.own_figures(case, case.probes, charts)
-    if not len(case.pairs):
-        apart = figures.of_own_spectra(charts, [each.spectrum for each in own])
-        if _surely_apart(apart) and not could_be_part(*charts):
-            # no match could change that, and none is looked for
-            findings.append(_not_isometric(apart, (apart,), None, scaled=bool(diagnosis.scale_of(*charts))))
-            findings += diagnosis.scale_of(*charts)
-            return Judgement(Decision.INEQUIVALENT, 1 - apart.probability, (apart,), tuple(findings), None, charts)
+    own = (case.singles[0].own, case.singles[1].own)
+    told = without_match(case) if case.brief or not len(case.pairs) else None
+    if told:
+        return dataclasses.replace(told, findings=(*findings, *told.findings))
     pairs, held = _spare(case)
     matched = match(
         *charts,
@@ -54,6 +50,7 @@ def judge(case: Case) -> Judgement:
         relative_scale=case.relative_scale,
         observables=case.known,
         seed=int(case.rng.integers(2**31)),
+        start=case.start,
     )
     if matched.relative_scale != 1:
         # told in the units of the first from here on
@@ -116,8 +113,26 @@ def judge(case: Case) -> Judgement:
     return Judgement(decision, confidence, evidence, tuple(findings), transformation, charts, matched, trial)
 
 
-def _surely_apart(spectrum: Evidence) -> bool:
-    return spectrum.separable and spectrum.probability <= 1 - SURE
+def without_match(case: Case) -> Judgement | None:
+    """The answer where no match can change it: folded manifolds have none, and spectra alone can say that manifolds
+    differ; but not where one may be a part of the other, nor where anchors may hold an overlap: where most of these
+    could agree by their distances, along either network's edges."""
+    charts = (case.singles[0].chart, case.singles[1].chart)
+    folded = _folded(case)
+    if folded:
+        return Judgement(Decision.UNDECIDED, 0.5, (), (folded,), None, charts)
+    if case.relative_scale != 1 or case.start is not None or case.anchor_noise is not None:
+        return None
+    if len(case.pairs) <= charts[0].dimension:
+        if part_of((case.singles[0].supported, case.singles[1].supported)) is not None:
+            return None
+    elif figures.anchors_may_agree(charts, case):
+        return None
+    spectrum = figures.of_spectra(*charts, (case.singles[0].own.spectrum, case.singles[1].own.spectrum), "isometric")
+    if not spectrum.separable or spectrum.probability > 1 - SURE:
+        return None
+    why = (_unlike_figure(spectrum), *diagnosis.scale_of(*charts))
+    return Judgement(Decision.INEQUIVALENT, 1 - spectrum.probability, (spectrum,), why, None, charts)
 
 
 def _only_spectra_fail(spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence]) -> bool:
@@ -226,12 +241,16 @@ def _only_observables_disagree(
 
 
 def _not_isometric(
-    spectrum: Evidence, evidence: tuple[Evidence, ...], shown: IsometryFigures | None, *, scaled: bool
+    spectrum: Evidence, evidence: tuple[Evidence, ...], shown: IsometryFigures, *, scaled: bool
 ) -> Finding:
     # in other units all lengths differ, and what else is said of the match is hollow
     worst = spectrum if scaled else min(evidence, key=lambda figure: figure.probability)
-    if shown and worst.name.startswith("samples outside"):
+    if worst.name.startswith("samples outside"):
         return _not_covered(shown.uncovered)
+    return _unlike_figure(worst)
+
+
+def _unlike_figure(worst: Evidence) -> Finding:
     return Finding(
         "not isometric",
         f"no map carries the neighbourhoods of one onto those of the other: {worst.name} is {worst.value:.2g}, where "

@@ -9,11 +9,12 @@ import numpy as np
 from sametask._types import Array
 from sametask.charts.chart import Chart, chart
 from sametask.matching import gaps, isometric, landmarks
-from sametask.matching.match import COMPARED, Match
+from sametask.matching.anchored import can_be_checked
+from sametask.matching.match import COMPARED, Match, anchor_rows
 from sametask.probes.probe import Probe
 from sametask.transformation import Transformation
 from sametask.verdict import floors
-from sametask.verdict.evidence import REACH, Evidence, log_spread, rms
+from sametask.verdict.evidence import REACH, SURE, Evidence, log_spread, rms
 from sametask.verdict.floors import IsometryFigures, OwnFigures, OwnSpectrum
 from sametask.verdict.judging import FEWEST, Case
 from sametask.verdict.verdict import Trial
@@ -48,17 +49,11 @@ class Compared:
     among: Array
 
 
-def own_figures(case: Case, probes: tuple[Probe, Probe], charts: tuple[Chart, Chart]) -> tuple[OwnFigures, OwnFigures]:
-    """What either network shows against itself."""
-    one, two = (floors.own_figures(probe, of, case.method, case.rng) for probe, of in zip(probes, charts, strict=True))
-    return one, two
-
-
 def of_match(
     of: Compared, matched: Match, trial: Trial | None, case: Case
 ) -> tuple[Evidence, list[Evidence], list[Evidence]]:
     """Of the spectra, of the shape, and of anchors."""
-    spectrum = of_own_spectra(of.charts, [each.spectrum for each in of.own])
+    spectrum = of_spectra(*of.charts, (of.own[0].spectrum, of.own[1].spectrum), "isometric")
     shape = _shape_evidence(of, case.rng)
     if of.figures.gap is not None:
         shape.append(_gap_evidence(of))
@@ -90,7 +85,7 @@ def of_overlap(case: Case, matched: Match) -> Compared | None:
     if matched.relative_scale != 1:
         probes[1] = probes[1].rescale(1 / matched.relative_scale)
     charts = chart(probes[0], case.method), chart(probes[1], case.method)
-    own = own_figures(case, (probes[0], probes[1]), charts)
+    one, two = (floors.own_figures(probe, of, case.method, case.rng) for probe, of in zip(probes, charts, strict=True))
     places = np.full((len(matched.anchors), 2), -1)
     for k in (0, 1):
         among = np.full(len(whole[k].rows), -1)
@@ -101,7 +96,7 @@ def of_overlap(case: Case, matched: Match) -> Compared | None:
         landmarks.distances(isometric.chart_edges(of), len(of.rows), rows)[rows]
         for of, rows in zip(charts, places.T, strict=True)
     ]
-    return Compared(charts, own, floors.isometry_figures(matched, own, charts), np.stack(apart))
+    return Compared(charts, (one, two), floors.isometry_figures(matched, (one, two), charts), np.stack(apart))
 
 
 def of_spectra_in_place(matched: Match, case: Case) -> Evidence:
@@ -219,23 +214,44 @@ def _anchor_evidence(matched: Match, of: Compared, noise: float, reach: float) -
             )
         )
     if of.among.shape[1] > 1:
-        there, here = of.among
-        floor = max(_LEAST_APART, *(figures.distances for figures in of.own))
-        noise = float(np.sqrt(2) * np.hypot(noise, matched.second.graph.spacing()) / rms(there))
-        unlike = landmarks.unlike(there, here)
-        figure = Evidence(
-            "distances among anchors",
-            "isometric",
-            unlike,
-            float(np.hypot(floor, noise)),
-            _UNRELATED,
-            spread,
-            "of distance",
-            REACH,
-        )
+        figure = _distances(of.among, of.own, float(np.hypot(noise, matched.second.graph.spacing())), spread)
         # of few anchors, close together, or where a graph has shortcuts, nothing is known
         found += [figure] if figure.separable else []
     return found
+
+
+def _distances(among: Array, own: tuple[OwnFigures, OwnFigures], blurred: float, spread: float) -> Evidence:
+    """How unlike distances among anchors are on the two, where places are told to within ``blurred``."""
+    there, here = among
+    floor = max(_LEAST_APART, *(figures.distances for figures in own))
+    noise = float(np.sqrt(2) * blurred / rms(there))
+    return Evidence(
+        "distances among anchors",
+        "isometric",
+        landmarks.unlike(there, here),
+        float(np.hypot(floor, noise)),
+        _UNRELATED,
+        spread,
+        "of distance",
+        REACH,
+    )
+
+
+def anchors_may_agree(charts: tuple[Chart, Chart], case: Case) -> bool:
+    """Whether distances among anchors, those left out that fit least, leave it open that the two overlap."""
+    pairs = anchor_rows(*charts, case.pairs)
+    if not can_be_checked(len(pairs), charts[0].dimension):
+        return True
+    there, here = (
+        landmarks.distances(isometric.chart_edges(of), len(of.rows), rows)[rows]
+        for of, rows in zip(charts, pairs.T, strict=True)
+    )
+    spacing = charts[1].graph.spacing()
+    kept = landmarks.agreeing(landmarks.disagreement(there, here, spacing), len(pairs) // 3)
+    among = np.stack([there[kept][:, kept], here[kept][:, kept]])
+    spread = float(1 / np.sqrt(2 * kept.sum() * charts[0].dimension))
+    figure = _distances(among, (case.singles[0].own, case.singles[1].own), spacing, spread)
+    return not figure.separable or figure.probability > 1 - SURE
 
 
 def of_observables(matched: Match) -> list[Evidence]:
@@ -250,14 +266,8 @@ def of_observables(matched: Match) -> list[Evidence]:
     return [figure] if figure.separable else []
 
 
-def of_spectra(one: Chart, two: Chart, probes: tuple[Probe, ...], case: Case, claim: str) -> Evidence:
-    """How far the spectra of two charts differ; ``probes`` are what they are charts of."""
-    return of_own_spectra((one, two), [floors.own_spectrum(probe, case.method, case.rng) for probe in probes], claim)
-
-
-def of_own_spectra(charts: tuple[Chart, Chart], own: list[OwnSpectrum], claim: str = "isometric") -> Evidence:
-    """How far the spectra of two charts differ, by what chance does to each."""
-    one, two = charts
+def of_spectra(one: Chart, two: Chart, own: tuple[OwnSpectrum, OwnSpectrum], claim: str) -> Evidence:
+    """How far the spectra of two charts differ; ``own`` is what chance does to either."""
     e = min(COMPARED, len(one.eigenvalues), len(two.eigenvalues))
     difference = floors.log_eigenvalues(one)[:e] - floors.log_eigenvalues(two)[:e]
     floor = _spectral_floor(one, two, own)
@@ -267,7 +277,7 @@ def of_own_spectra(charts: tuple[Chart, Chart], own: list[OwnSpectrum], claim: s
     return Evidence("difference of spectra", claim, rms(difference), float(max(floor, 1e-3)), null, spread, "of ln λ")
 
 
-def _spectral_floor(one: Chart, two: Chart, own: list[OwnSpectrum]) -> float:
+def _spectral_floor(one: Chart, two: Chart, own: tuple[OwnSpectrum, OwnSpectrum]) -> float:
     """Noise of a difference of ln λ, from resampling each; and its bias, from how unlike thinning moves the two.
 
     What thinning the sample does to both networks alike cancels in the difference.

@@ -10,6 +10,7 @@ from sametask._outcome import Finding, Severity
 from sametask._types import Array, Int
 from sametask.charts.chart import Chart
 from sametask.charts.diffusion import DiffusionChart
+from sametask.matching.candidate import Places
 from sametask.matching.known import Known
 from sametask.matching.match import Match
 from sametask.probes.probe import Probe
@@ -17,6 +18,7 @@ from sametask.probes.rank import LocalRank
 from sametask.transformation import Transformation
 from sametask.verdict.evidence import Evidence
 from sametask.verdict.folds import Folds
+from sametask.verdict.single import Single
 from sametask.verdict.verdict import Decision, Trial
 
 FEWEST = 64
@@ -27,17 +29,38 @@ PAIRED = 64
 
 @dataclass(frozen=True)
 class Case:
-    """What is to be judged: two probes, their correspondences, and what each shows by itself."""
+    """What is to be judged: two networks, each as it shows itself, and their correspondences."""
 
-    probes: tuple[Probe, Probe]
+    singles: tuple[Single, Single]
     pairs: Int[Array, "k 2"]
-    ranks: tuple[LocalRank, LocalRank]
-    folds: tuple[Folds, Folds]
-    method: DiffusionChart
     rng: np.random.Generator
     anchor_noise: float | None = None
     relative_scale: float | None = 1.0
     known: tuple[Known, ...] = ()
+    brief: bool = False
+    """Whether the decision alone is asked for: no transformation, and no match where the decision is sure without."""
+    start: Places | None = None
+    """Places of the first's samples on the second's manifold to begin a match from, in place of a search."""
+
+    @property
+    def probes(self) -> tuple[Probe, Probe]:
+        """Of the two, in the directions that each still carries."""
+        return self.singles[0].probe, self.singles[1].probe
+
+    @property
+    def ranks(self) -> tuple[LocalRank, LocalRank]:
+        """How many directions these are."""
+        return self.singles[0].rank, self.singles[1].rank
+
+    @property
+    def folds(self) -> tuple[Folds, Folds]:
+        """Where activations of each turn back on themselves."""
+        return self.singles[0].folds, self.singles[1].folds
+
+    @property
+    def method(self) -> DiffusionChart:
+        """How networks are charted."""
+        return self.singles[0].method
 
 
 @dataclass(frozen=True)

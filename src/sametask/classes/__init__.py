@@ -1,0 +1,3 @@
+"""Many networks: pairs of them judged, and the classes that these make."""
+
+from sametask.classes.classes import Classes as Classes

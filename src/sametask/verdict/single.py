@@ -1,0 +1,79 @@
+"""One network by itself: what is known of it before it is held against any other, and told once for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sametask._outcome import Finding
+from sametask._types import Array, Int
+from sametask.charts.chart import Chart, chart
+from sametask.charts.diffusion import DiffusionChart
+from sametask.matching.support import Supported
+from sametask.probes.probe import Probe
+from sametask.probes.rank import LocalRank, local_rank
+from sametask.verdict import diagnosis, floors
+from sametask.verdict.floors import OwnFigures, OwnSpectrum
+from sametask.verdict.folds import Folds, find_folds
+
+
+@dataclass(frozen=True)
+class Single:
+    """A network as it shows itself, whatever it is compared with.
+
+    Its chart and what it shows against itself are made when they are first asked for, and kept.
+
+    Attributes:
+        given: its probe.
+        probe: the same in the directions that the network still carries.
+        rank: how many these are, and how many it was probed along.
+        folds: where its activations turn back on themselves.
+        method: how it is charted.
+        seed: of the resampling behind its own figures, which are the same whatever it is compared with.
+    """
+
+    given: Probe
+    probe: Probe
+    rank: LocalRank
+    folds: Folds
+    method: DiffusionChart
+    seed: int = 0
+
+    @staticmethod
+    def of(probe: Probe, method: DiffusionChart, seed: int) -> Single:
+        """What a probe shows by itself."""
+        rank = local_rank(probe)
+        used = probe.truncate(rank.rank)
+        return Single(probe, used, rank, find_folds(used), method, seed)
+
+    def findings(self, subject: str) -> list[Finding]:
+        """What is noticed about its probe; ``subject`` is whose it is."""
+        return diagnosis.of_probe(self.given, self.rank, self.folds, subject)
+
+    @cached_property
+    def chart(self) -> Chart:
+        """The chart of its samples."""
+        return chart(self.probe, self.method)
+
+    @cached_property
+    def supported(self) -> Supported:
+        """Where its chart ends, and how large it is."""
+        return Supported.of(self.chart.manifold, self.chart.graph)
+
+    @cached_property
+    def own(self) -> OwnFigures:
+        """What it shows against itself."""
+        return floors.own_figures(self.probe, self.chart, self.method, np.random.default_rng(self.seed))
+
+    @cached_property
+    def spectrum(self) -> OwnSpectrum:
+        """What chance does to its leading eigenvalues, where nothing else of :attr:`own` is asked for."""
+        return floors.own_spectrum(self.probe, self.method, np.random.default_rng(self.seed))
+
+    def take(self, rows: Int[Array, " p"]) -> Single:
+        """The network at some of its samples; itself where these are all of them, as they come."""
+        if np.array_equal(rows, np.arange(len(self.probe))):
+            return self
+        return Single(self.given.take(rows), self.probe.take(rows), self.rank, self.folds, self.method, self.seed)
