@@ -1,5 +1,6 @@
 """Have two neural networks learned the same thing, and if so, what turns one into the other?"""
 
+from sametask import measures as measures
 from sametask._check import InputError as InputError
 from sametask._check import MissingExtraError as MissingExtraError
 from sametask._version import __version__ as __version__
@@ -11,6 +12,8 @@ from sametask.matching import Match as Match
 from sametask.matching import SameOrder as SameOrder
 from sametask.matching import SameSet as SameSet
 from sametask.matching import match as match
+from sametask.measures import Similarity as Similarity
+from sametask.measures import similarity as similarity
 from sametask.networks import Network as Network
 from sametask.networks import from_callable as from_callable
 from sametask.networks import from_onnx as from_onnx
