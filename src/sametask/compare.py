@@ -11,6 +11,7 @@ from sametask._check import InputError
 from sametask._types import Array
 from sametask.charts import DiffusionChart
 from sametask.matching.known import known_of
+from sametask.measures import FEWEST, Similarity, similarity
 from sametask.probes import Probe, local_rank
 from sametask.verdict import by_function, by_isometry, diagnosis, judging
 from sametask.verdict.folds import find_folds
@@ -110,7 +111,18 @@ def compare(
         samples=(len(first), len(second), len(pairs)),
         trial=judgement.trial,
         renderer=report.write,
+        measures=_usual(first, second, pairs, seed),
     )
+
+
+def _usual(first: Probe, second: Probe, pairs: Array, seed: int) -> Similarity | None:
+    """What the usual measures say where enough samples correspond; they do not decide."""
+    if len(pairs) < FEWEST:
+        return None
+    try:
+        return similarity(first.activations[pairs[:, 0]], second.activations[pairs[:, 1]], seed=seed)
+    except InputError:  # at these samples a network says always the same
+        return None
 
 
 def _pairs(first: Probe, second: Probe, anchors: Any) -> Array:

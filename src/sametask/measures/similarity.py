@@ -138,7 +138,7 @@ def similarity(
         >>> x = np.random.default_rng(0).normal(size=(200, 3))
         >>> alike = st.similarity(x, x @ np.diag([1.0, 1.0, 9.0]))
         >>> print(alike["mean CCA"])
-        mean CCA: 1.000 ± 0.000 (chance 0.073 ± 0.019)
+        mean CCA: 1.000 ± 0.000 (chance 0.099 ± 0.022)
     """
     one, two = checked(first, second)
     wide = max(one.shape[1], two.shape[1]) > _WIDE

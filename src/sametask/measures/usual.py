@@ -148,70 +148,67 @@ def _angle(first: Rows, second: Rows) -> float:
 # -- what they are called ----------------------------------------------------------------------------------------------
 
 _ANY = (*_ROTATED, Change.LINEAR)
-_CKA = (
-    "Directions of large variance rule it: a small one may be lost, or folded, and it stays near 1; a bent change of "
-    "coordinates lowers it though nothing is lost."
+
+_CKA = "a small one may be lost or folded and it stays near 1; bending coordinates lowers it though nothing is lost"
+_RBF = (
+    f"Distances in activations rule it (a kernel of {BANDWIDTH:g} medians): stretching lowers it though nothing is "
+    "lost, and losing a small direction hardly does"
 )
+_BIAS = "few samples for many neurons raise it"
+_FEWER = "with no more samples than neurons it is 1 whatever they say"
 
 linear_cka = Measure(
-    "linear CKA", _linear, _inner, "higher", 1.0, _ROTATED, f"{_CKA} Few samples for many neurons raise it.",
+    "linear CKA", _linear, _inner, "higher", 1.0, _ROTATED, f"Directions of large variance rule it: {_CKA}; {_BIAS}.",
     "Kornblith et al. 2019, eq. 3 and 4",
 )  # fmt: skip
 linear_cka_debiased = Measure(
-    "linear CKA, debiased", _linear_debiased, _inner, "higher", 1.0, _ROTATED, _CKA,
+    "linear CKA, debiased", _linear_debiased, _inner, "higher", 1.0, _ROTATED,
+    f"Directions of large variance rule it: {_CKA}.",
     "Nguyen et al. 2021, eq. 3; Song et al. 2012, eq. 5",
 )  # fmt: skip
 rbf_cka = Measure(
-    "RBF CKA", _gaussian, _inner, "higher", 1.0, _ROTATED,
-    f"Distances in activations rule it (kernel of {BANDWIDTH:g} medians): stretching lowers it though nothing is lost, "
-    "losing a small direction hardly does. Few samples for many neurons raise it.",
+    "RBF CKA", _gaussian, _inner, "higher", 1.0, _ROTATED, f"{_RBF}; {_BIAS}.",
     "Kornblith et al. 2019, eq. 3 and 4",
 )  # fmt: skip
 rbf_cka_debiased = Measure(
-    "RBF CKA, debiased", _gaussian_debiased, _inner, "higher", 1.0, _ROTATED,
-    f"Distances in activations rule it (kernel of {BANDWIDTH:g} medians): stretching lowers it though nothing is lost, "
-    "losing a small direction hardly does.",
+    "RBF CKA, debiased", _gaussian_debiased, _inner, "higher", 1.0, _ROTATED, f"{_RBF}.",
     "Nguyen et al. 2021, eq. 3; Song et al. 2012, eq. 5",
 )  # fmt: skip
 cca = Measure(
     "mean CCA", _basis, _correlations, "higher", 1.0, _ANY,
-    "The smallest direction counts as much as the largest, noise included; where there are no more samples than "
-    "neurons it is 1 whatever they say.",
+    f"Linear relations only; the smallest direction counts as much as the largest, noise included; {_FEWER}.",
     "Hotelling 1936; Kornblith et al. 2019, table 1",
 )  # fmt: skip
 svcca = Measure(
     "SVCCA", _leading_basis, _correlations, "higher", 1.0, _ROTATED,
-    f"What lies in the last {1 - VARIANCE:.0%} of the variance is left out, however much depends on it; it finds "
-    "linear relations only, and few samples raise it.",
+    f"Linear relations only, and nothing of the last {1 - VARIANCE:.0%} of the variance; {_BIAS}.",
     "Raghu et al. 2017, section 2",
 )  # fmt: skip
 pwcca = Measure(
     "PWCCA", _basis, _weighted, "higher", 1.0, (Change.SHIFT, Change.SCALE, Change.ORDER),
-    "Directions count by how much of the first network's activations they hold, so small ones hardly do; linear "
-    "relations only; where there are no more samples than neurons it is 1 whatever they say.",
+    f"Linear relations only; directions that hold little of the first network's activations hardly count; {_FEWER}.",
     "Morcos et al. 2018, eq. 2", unchanged_second=_ANY,
 )  # fmt: skip
 procrustes = Measure(
     "Procrustes angle", _shape, _angle, "lower", 0.0, _ROTATED,
-    "Rotations only are undone: stretching one direction is as far apart as losing another; small directions hardly "
-    "count.",
+    "Only rotations are undone: stretching sets networks apart though nothing is lost, and losing a small direction "
+    "hardly does.",
     "Williams et al. 2021, eq. 6; Ding et al. 2021, section 2",
 )  # fmt: skip
 rsa_pearson = Measure(
     "RSA, Pearson", _distances, _inner, "higher", 1.0, _ROTATED,
-    "Large distances rule it: where a sheet folds, or loses a small direction, most distances stay as they are.",
+    "Large distances rule it: where a small direction folds or is lost most stay as they are.",
     "Kriegeskorte et al. 2008; Euclidean distances",
 )  # fmt: skip
 rsa_spearman = Measure(
     "RSA, Spearman", _ranks, _inner, "higher", 1.0, _ROTATED,
-    "The order of all distances, most of them large: where a sheet folds, or loses a small direction, most stay in "
-    "their order.",
+    "Most distances are large: where a small direction folds or is lost most keep their order.",
     "Kriegeskorte et al. 2008; Euclidean distances",
 )  # fmt: skip
 mutual_neighbours = Measure(
     "mutual k-NN", _near, _shared, "higher", 1.0, _ROTATED,
-    f"Whether the nearest {NEIGHBOURS} are the same: it falls where a direction is stretched though nothing is lost, "
-    "and how far it falls does not say which network lost what.",
+    f"Stretching changes who the {NEIGHBOURS} nearest are though nothing is lost; and how far it falls does not say "
+    "which network lost what.",
     "Huh et al. 2024, section 2; Euclidean distances",
 )  # fmt: skip
 

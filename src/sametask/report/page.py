@@ -27,7 +27,8 @@ def write(verdict: Verdict, path: str | Path) -> None:
     skeleton.check(path)
     first, second = wording.names(verdict)
     title = f"{first} and {second}: {verdict.decision.value.upper()}"
-    body = [_head(verdict), _networks(verdict), _evidence(verdict), *_pictures(verdict), _footer(verdict)]
+    body = [_head(verdict), _networks(verdict), _evidence(verdict), *_measures(verdict)]
+    body += [*_pictures(verdict), _footer(verdict)]
     skeleton.save(title, body, path)
 
 
@@ -135,6 +136,48 @@ def _evidence(verdict: Verdict) -> Markup:
             class_="key",
         ),
     )
+
+
+def _measures(verdict: Verdict) -> list[Markup]:
+    """The usual measures, beside the evidence."""
+    shown = verdict.measures
+    if shown is None:
+        return []
+    rows = []
+    for each in shown.readings:
+        measure = each.measure
+        lower = [] if measure.closer == "higher" else [element("small", f"{measure.identical:g} is identical")]
+        rows.append(
+            (
+                join([wording.capital(measure.name), element("small", measure.source)]),
+                join([wording.give_or_take(each.value, each.spread), *lower]),
+                join(
+                    [
+                        wording.give_or_take(each.chance, each.chance_spread),
+                        *([] if each.tells else [element("small", "no different")]),
+                    ]
+                ),
+                measure.blind,
+            )
+        )
+    return [
+        section(
+            "The usual measures",
+            paragraph(
+                "For comparison only: they have no part in the decision. Each says how alike activations look by a "
+                "standard of its own, where 1 is identical; none says whether one network's are a function of the "
+                "other's."
+            ),
+            markup.table(
+                ("Measure", "Value", "Chance", "What it cannot see"),
+                rows,
+                caption=f"Of {shown.sample} corresponding samples. Values stand with their standard error, from how "
+                "much random halves of the samples differ; chance is the same measure with samples shuffled, where "
+                "nothing corresponds, with its standard deviation.",
+                class_="evidence measures",
+            ),
+        )
+    ]
 
 
 def _footer(verdict: Verdict) -> Markup:

@@ -15,6 +15,7 @@ from sametask._outcome import Finding, Severity
 from sametask._types import Array, Bool, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching.match import Match
+from sametask.measures import Similarity
 from sametask.probes.rank import LocalRank
 from sametask.transformation import Transformation
 from sametask.verdict.diagnosis import PARTIAL
@@ -88,6 +89,8 @@ class Verdict:
         samples: numbers of samples of the two, and how many correspond.
         trial: predictions checked against the truth, where correspondences were to spare, or None.
         renderer: writes the report. Given from above, as reports stand on verdicts and not the other way round.
+        measures: what the usual measures of similarity say of the samples that correspond; they do not decide. None
+            where fewer than 16 do.
     """
 
     decision: Decision
@@ -103,6 +106,7 @@ class Verdict:
     samples: tuple[int, int, int]
     trial: Trial | None
     renderer: Callable[[Verdict, Path], None] = field(repr=False, compare=False)
+    measures: Similarity | None = None
 
     def __str__(self) -> str:
         lines = [
@@ -116,6 +120,8 @@ class Verdict:
         if self.diagnosis:
             lines.append("diagnosis")
             lines += [f"  {finding}" for finding in self.diagnosis]
+        if self.measures is not None:
+            lines.append(f"usual measures (not part of the decision), {self.measures}")
         return "\n".join(lines)
 
     @property
@@ -179,6 +185,7 @@ class Verdict:
                 }
                 for finding in self.diagnosis
             ],
+            "measures": None if self.measures is None else self.measures.to_dict(),
         }
 
     def report(self, path: str | Path) -> None:
