@@ -25,8 +25,10 @@ from sametask.probes import Neighbours as Neighbours
 from sametask.probes import Probe as Probe
 from sametask.probes import local_rank as local_rank
 from sametask.probes import probe as probe
+from sametask.studies import transfer_head as transfer_head
 from sametask.transformation import Estimate as Estimate
 from sametask.transformation import Transformation as Transformation
 from sametask.verdict import Decision as Decision
 from sametask.verdict import Evidence as Evidence
+from sametask.verdict import HeadTransfer as HeadTransfer
 from sametask.verdict import Verdict as Verdict

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sametask._version import __version__
 from sametask.report import markup, skeleton, wording
 from sametask.report.markup import Markup, element, join, paragraph, section
+from sametask.verdict.heads import HeadTransfer
 from sametask.verdict.verdict import Decision, Verdict
 
 
-def write(verdict: Verdict, path: str | Path) -> None:
+def write(verdict: Verdict, path: str | Path, heads: Sequence[HeadTransfer] = ()) -> None:
     """Write a verdict as one self-contained HTML page: decision and reasons in words first, then pictures.
 
     The page loads nothing: its figures are inside it. The same verdict gives the same bytes. Of more than
@@ -19,6 +21,7 @@ def write(verdict: Verdict, path: str | Path) -> None:
     Args:
         verdict: what to tell.
         path: of the page; folders on the way are made, and the page appears only once it is whole.
+        heads: carried over between the two networks, to show as well.
 
     Raises:
         InputError: ``path`` cannot be written.
@@ -28,7 +31,7 @@ def write(verdict: Verdict, path: str | Path) -> None:
     first, second = wording.names(verdict)
     title = f"{first} and {second}: {verdict.decision.value.upper()}"
     body = [_head(verdict), _networks(verdict), _evidence(verdict), *_measures(verdict)]
-    body += [*_pictures(verdict), _footer(verdict)]
+    body += [*_heads(heads), *_pictures(verdict), _footer(verdict)]
     skeleton.save(title, body, path)
 
 
@@ -37,6 +40,13 @@ def _pictures(verdict: Verdict) -> list[Markup]:
     from sametask.report import pictures
 
     return pictures.sections(verdict)
+
+
+def _heads(heads: Sequence[HeadTransfer]) -> list[Markup]:
+    """The section on heads; what draws it is imported here, as matplotlib is an extra."""
+    from sametask.report import heads as carried
+
+    return carried.sections(heads)
 
 
 # -- words -----------------------------------------------------------------------------------------------------------
