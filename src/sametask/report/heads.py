@@ -10,6 +10,9 @@ from sametask.report import figures, views, wording
 from sametask.report.markup import Markup, element, figure, image, join, paragraph, section, table
 from sametask.verdict.heads import Answers, HeadTransfer
 
+_QUANTITIES = 2
+"""Of a head, that are drawn."""
+
 
 def sections(heads: Sequence[HeadTransfer]) -> list[Markup]:
     """Scores before and after as a table; of numbers, what was said against what is right."""
@@ -24,6 +27,7 @@ def sections(heads: Sequence[HeadTransfer]) -> list[Markup]:
                 "training, on the other network's activations, which the transformation carries over. Where it does "
                 "as well there as at home, the transformation carries all that the head needs."
             ),
+            *(paragraph(_words(each)) for each in heads),
             table(
                 ("Head", "At home", "Carried over", "Chance", "Inside the support"),
                 rows,
@@ -32,8 +36,7 @@ def sections(heads: Sequence[HeadTransfer]) -> list[Markup]:
                 "given by the user. Outside the support the transformation extrapolates.",
                 class_="evidence heads",
             ),
-            *(element("p", _words(each)) for each in heads),
-            *(_scatter(each) for each in heads if each.errors is not None),
+            *(_scatter(each, k) for each in heads if each.errors is not None for k in _leading(each)),
         )
     ]
 
@@ -72,23 +75,27 @@ def _words(head: HeadTransfer) -> str:
     return f"{said}; {head.note}." if head.note else f"{said}."
 
 
-def _scatter(head: HeadTransfer) -> Markup:
-    """The quantities that vary most, at home and carried over."""
-    home, other = (wording.printable(name) for name in (head.trained_on, head.carried_to))
-    name = wording.printable(head.name)
+def _leading(head: HeadTransfer) -> list[int]:
+    """The quantities that vary most."""
+    return views.leading_neurons(head.carried.targets, _QUANTITIES)
+
+
+def _scatter(head: HeadTransfer, k: int) -> Markup:
+    """One quantity, at home and carried over."""
+    home, other = (wording.short(name) for name in (head.trained_on, head.carried_to))
+    which = f", output {k}" if head.carried.targets.shape[1] > 1 else ""
+    name = f"“{wording.printable(head.name)}”{which}"
     everyone = np.ones(len(head.own.targets), bool)
-    panels = []
-    leading = views.leading_neurons(head.carried.targets)[:2]
-    for k in leading:
-        which = f", output {k}" if head.carried.targets.shape[1] > 1 else ""
-        for answers, inside, where in (
-            (head.own, everyone, f"At home, on {wording.short(home)}"),
-            (head.carried, head.inside, f"Carried over, on {wording.short(other)}"),
-        ):
-            panels.append((f"{where}{which}", _panel(answers, k, inside, f"{name}{which}: {where}")))
+    panels = [
+        (title, _panel(answers, k, inside, f"{name}: {title}"))
+        for answers, inside, title in (
+            (head.own, everyone, f"At home, on {home}"),
+            (head.carried, head.inside, f"Carried over, on {other}"),
+        )
+    ]
     caption = (
-        f"What “{name}” says against the targets, at home and carried over, and (below) the difference. The line is "
-        "where the two agree; crosses lie outside the support of the transformation."
+        f"What {name}{',' * bool(which)} says against the targets, at home and carried over, and (below) the "
+        "difference. The line is where the two agree; crosses lie outside the support of the transformation."
     )
     return figure(panels, caption)
 
