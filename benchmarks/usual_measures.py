@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from worlds import RandomNetwork, box
 
 _N = 1000
+_CHANCE = 0.2
 _STEP = st.CentralDifference(1e-4)
 Map = Callable[[np.ndarray], np.ndarray]
 Probes = tuple[st.Probe, st.Probe]
@@ -155,6 +156,25 @@ CASES = {
 }
 
 
+COLUMNS = {
+    "linear CKA / debiased": ("linear CKA", "linear CKA, debiased"),
+    "RBF CKA / debiased": ("RBF CKA", "RBF CKA, debiased"),
+    "mean CCA": ("mean CCA",),
+    "SVCCA": ("SVCCA",),
+    "PWCCA": ("PWCCA",),
+    "Procrustes": ("Procrustes angle",),
+    "RSA, Pearson / Spearman": ("RSA, Pearson", "RSA, Spearman"),
+    "k-NN": ("mutual k-NN",),
+}
+
+
+def _cell(figures: list[tuple[float, float]]) -> str:
+    """The median of a measure; and of what chance shows where that is not next to nothing."""
+    value, chance = np.median(figures, axis=0)
+    shown = f"{value:.2f}".replace("-0.00", "0.00")
+    return shown + (f" ({chance:.2f})" if _CHANCE < abs(chance) < 1.2 else "")
+
+
 def main() -> None:
     """Print what each measure and sametask say of each pair: medians over seeds."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -163,24 +183,20 @@ def main() -> None:
     parser.add_argument("--only", help="pairs whose name holds this")
     options = parser.parse_args()
     start = time.perf_counter()
-    names = [measure.name for measure in st.measures.USUAL]
-    print("| pair | " + " | ".join(names) + " | sametask | truth |")
-    print("|---" * (len(names) + 3) + "|")
+    print("| pair | " + " | ".join(COLUMNS) + " | sametask | truth |")
+    print("|---" * (len(COLUMNS) + 3) + "|")
     for name, case in CASES.items():
         if options.only and options.only not in name:
             continue
         said: Counter[str] = Counter()
-        figures, chances = [], []
+        figures: dict[str, list[tuple[float, float]]] = {}
         for seed in range(options.first_seed, options.first_seed + options.seeds):
             verdict = st.compare(*case.draw(seed), seed=seed)
             said[verdict.decision.value] += 1
             assert verdict.measures is not None
-            figures.append([reading.value for reading in verdict.measures.readings])
-            chances.append([reading.chance for reading in verdict.measures.readings])
-        cells = [
-            f"{value:.2f}" + (f" ({chance:.2f})" if abs(chance) > 0.2 else "")
-            for value, chance in zip(np.median(figures, axis=0), np.median(chances, axis=0), strict=True)
-        ]
+            for reading in verdict.measures.readings:
+                figures.setdefault(reading.measure.name, []).append((reading.value, reading.chance))
+        cells = [" / ".join(_cell(figures[measure]) for measure in column) for column in COLUMNS.values()]
         decisions = ", ".join(f"{answer} {count}/{options.seeds}" for answer, count in said.most_common())
         print(f"| {name} | " + " | ".join(cells) + f" | {decisions} | {case.truth} |", flush=True)
     print(f"{time.perf_counter() - start:.0f} s")

@@ -14,6 +14,7 @@ import sametask as st
 from assertions import raises_one_line
 from sametask.measures import USUAL, Change, Measure
 from sametask.measures.usual import BANDWIDTH, NEIGHBOURS
+from sametask.verdict.function import left_out_errors
 
 _EXACT = 1e-9
 _M = st.measures
@@ -179,6 +180,30 @@ def test_leading_directions_are_all_that_svcca_sees() -> None:
     x, y = (np.hstack([large, 0.03 * rng.normal(size=(500, 1))]) for _ in range(2))
     assert _M.svcca(x, y) == pytest.approx(1.0, abs=1e-2)
     assert _M.cca(x, y) < 0.75
+
+
+def _missed(source: np.ndarray, target: np.ndarray, dimension: int) -> float:
+    """The error of the target as a function of the source, of its spread."""
+    return float(np.sqrt(np.mean(np.square(left_out_errors(source, target, dimension)))))
+
+
+def test_a_fold_that_cka_does_not_see_is_no_function() -> None:
+    """The large input stays, the small one is folded: CKA is near 1, and one direction is lost for good."""
+    x = np.random.default_rng(4).uniform(-1, 1, (1000, 2)) * [1.0, 0.2]
+    folded = x ** [1, 2]
+    assert _M.linear_cka_debiased(x, folded) > 0.99
+    assert _missed(x, folded, 2) < 0.03
+    assert _missed(folded, x[:, 1:], 2) > 0.9
+    assert _M.mutual_neighbours(x, folded) < 0.7  # neighbours notice
+
+
+def test_coordinates_that_cka_does_not_see_through_lose_nothing() -> None:
+    """An interval, and the same wound up: CKA is near 0, and each is a function of the other."""
+    x = np.random.default_rng(4).uniform(0, 1, (1000, 1))
+    wound = np.hstack([np.cos(19 * x), np.sin(19 * x), 0.6 * x])
+    assert _M.linear_cka_debiased(x, wound) < 0.15
+    assert _missed(x, wound, 1) < 0.03
+    assert _missed(wound, x, 1) < 0.03
 
 
 # -- what does not change them, and what does ------------------------------------------------------------------------
