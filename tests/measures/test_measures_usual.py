@@ -41,7 +41,7 @@ def _hsic(k: np.ndarray, other: np.ndarray) -> float:
 
 
 def _hsic_unbiased(k: np.ndarray, other: np.ndarray) -> float:
-    """Song et al. 2012, eq. 5."""
+    """Song et al. 2012."""
     n = len(k)
     k, other = k - np.diag(np.diag(k)), other - np.diag(np.diag(other))
     ones = np.ones(n)

@@ -35,7 +35,7 @@ class Measure:
         unchanged: by which changes of either network.
         unchanged_second: by which changes of the second, where the two are not treated alike.
         blind: what it cannot see, in a sentence.
-        source: paper and equation.
+        source: paper, and equation where it is one.
 
     Examples:
         >>> import numpy as np, sametask as st

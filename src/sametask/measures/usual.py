@@ -46,7 +46,7 @@ def _centred(kernel: Float[Array, "n n"]) -> Pairwise:
 
 def _debiased(kernel: Float[Array, "n n"]) -> Pairwise:
     """The kernel without its diagonal, centred so that products are unbiased: the estimator of HSIC of Song et al.
-    2012, eq. 5, as Székely & Rizzo 2014, eq. 2.4, write it; used for CKA by Nguyen et al. 2021, eq. 3."""
+    2012 in the form of Székely & Rizzo 2014 (U-centred matrices), used for CKA by Nguyen et al. 2021, eq. 3."""
     n = len(kernel)
     kernel = kernel.copy()
     np.fill_diagonal(kernel, 0)
@@ -164,7 +164,7 @@ linear_cka = Measure(
 linear_cka_debiased = Measure(
     "linear CKA, debiased", _linear_debiased, _inner, "higher", 1.0, _ROTATED,
     f"Directions of large variance rule it: {_CKA}.",
-    "Nguyen et al. 2021, eq. 3; Song et al. 2012, eq. 5",
+    "Nguyen et al. 2021, eq. 3; Song et al. 2012",
 )  # fmt: skip
 rbf_cka = Measure(
     "RBF CKA", _gaussian, _inner, "higher", 1.0, _ROTATED, f"{_RBF}; {_BIAS}.",
@@ -172,7 +172,7 @@ rbf_cka = Measure(
 )  # fmt: skip
 rbf_cka_debiased = Measure(
     "RBF CKA, debiased", _gaussian_debiased, _inner, "higher", 1.0, _ROTATED, f"{_RBF}.",
-    "Nguyen et al. 2021, eq. 3; Song et al. 2012, eq. 5",
+    "Nguyen et al. 2021, eq. 3; Song et al. 2012",
 )  # fmt: skip
 cca = Measure(
     "mean CCA", _basis, _correlations, "higher", 1.0, _ANY,
@@ -182,18 +182,18 @@ cca = Measure(
 svcca = Measure(
     "SVCCA", _leading_basis, _correlations, "higher", 1.0, _ROTATED,
     f"Linear relations only, and nothing of the last {1 - VARIANCE:.0%} of the variance; {_BIAS}.",
-    "Raghu et al. 2017, section 2",
+    "Raghu et al. 2017",
 )  # fmt: skip
 pwcca = Measure(
     "PWCCA", _basis, _weighted, "higher", 1.0, (Change.SHIFT, Change.SCALE, Change.ORDER),
     f"Linear relations only; directions that hold little of the first network's activations hardly count; {_FEWER}.",
-    "Morcos et al. 2018, eq. 2", unchanged_second=_ANY,
+    "Morcos et al. 2018", unchanged_second=_ANY,
 )  # fmt: skip
 procrustes = Measure(
     "Procrustes angle", _shape, _angle, "lower", 0.0, _ROTATED,
     "Only rotations are undone: stretching sets networks apart though nothing is lost, and losing a small direction "
     "hardly does.",
-    "Williams et al. 2021, eq. 6; Ding et al. 2021, section 2",
+    "Williams et al. 2021, angular distance; Ding et al. 2021",
 )  # fmt: skip
 rsa_pearson = Measure(
     "RSA, Pearson", _distances, _inner, "higher", 1.0, _ROTATED,
@@ -209,7 +209,7 @@ mutual_neighbours = Measure(
     "mutual k-NN", _near, _shared, "higher", 1.0, _ROTATED,
     f"Stretching changes who the {NEIGHBOURS} nearest are though nothing is lost; and how far it falls does not say "
     "which network lost what.",
-    "Huh et al. 2024, section 2; Euclidean distances",
+    "Huh et al. 2024; Euclidean distances",
 )  # fmt: skip
 
 USUAL: tuple[Measure, ...] = (
