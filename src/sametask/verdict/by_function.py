@@ -38,7 +38,7 @@ def judge(case: Case) -> Judgement:
     floor = max(_LEAST_ERROR, *map(rms, own))
     floor_spread = max(log_spread(errors, case.rng) for errors in own)
     shuffled = case.rng.permutation(len(rows))
-    evidence, holds = [], []
+    evidence, holds, unresolved = [], [], []
     for a, b, claim in ((0, 1, "first determines second"), (1, 0, "second determines first")):
         errors = function.left_out_errors(y[a], y[b], d)
         null = function.left_out_errors(y[a], y[b][shuffled], d)
@@ -46,6 +46,9 @@ def judge(case: Case) -> Judgement:
         name = f"left-out error, {claim}"
         evidence.append(Evidence(name, claim, rms(errors), floor, rms(null), spread, "of spread", REACH))
         holds.append(min(evidence[-1].probability, 0.5 if _contradicted(case, a, b) else 1.0))
+        if evidence[-1].probability < 0.5 and function.still_falls(y[a], y[b], d, case.rng):
+            holds[-1] = 0.5
+            unresolved.append((a, b))
     there, back = holds
     decision, confidence = _four_ways(there, back)
     one, two, kept, findings = _paired_charts(probes[0], probes[1], case.method)
@@ -55,7 +58,7 @@ def judge(case: Case) -> Judgement:
         transformation = Transformation.from_pairs(one, two, forward=forward, backward=backward)
         trial = _held_out(one, two, rows[kept], forward, case)
     else:
-        findings = [*findings, *_why_not(case, there, back)]
+        findings = [*findings, *(_unresolved(unresolved) or _why_not(case, there, back))]
     if case.ranks[0].rank == case.ranks[1].rank:
         given = case.relative_scale
         factor = spectral_scale(one, two)[0] if given is None else given
@@ -121,6 +124,21 @@ def _held_out(one: Chart, two: Chart, rows: Array, forward: bool, case: Case) ->
     estimate = carry(source.probe.activations[held])
     true = target.probe.activations[held].astype(np.float64)
     return Trial(rows[held, 0], estimate.value, true, estimate.uncertainty, estimate.inside, forward)
+
+
+def _unresolved(directions: list[tuple[int, int]]) -> list[Finding]:
+    names = ("first", "second")
+    return [
+        Finding(
+            "too few to follow",
+            f"the error of predicting the {names[target]} network from the {names[source]} still falls with the number "
+            f"of samples: parts of the {names[source]}'s activations come nearer to each other than samples are",
+            "several times as many samples: if the error stays then, something is lost",
+            Severity.DECISIVE,
+            names[source],
+        )
+        for source, target in directions
+    ]
 
 
 def _why_not(case: Case, there: float, back: float) -> list[Finding]:

@@ -38,6 +38,22 @@ def left_out_errors(source: Float[Array, "n m1"], target: Float[Array, "n m2"], 
     return np.linalg.norm(predicted - target, axis=1) / max(spread, np.finfo(float).tiny)
 
 
+def still_falls(
+    source: Float[Array, "n m1"], target: Float[Array, "n m2"], dimension: int, rng: np.random.Generator
+) -> bool:
+    """Whether the error falls with the number of samples, as it does where these are too few to follow the source.
+
+    Where the source has lost something the error stays, however many samples there are. Where sheets of the source are
+    only nearer to each other than samples are, it falls. Halves of the samples tell: with even the nearest sample for a
+    prediction the error is in proportion to the spacing, and 2^(1/d) times as large in them; half of that order is the
+    limit.
+    """
+    halves = np.array_split(rng.permutation(len(source)), 2)
+    fewer = np.concatenate([left_out_errors(source[rows], target[rows], dimension) for rows in halves])
+    everyone = left_out_errors(source, target, dimension)
+    return bool(np.mean(np.square(fewer)) > 2 ** (1 / dimension) * np.mean(np.square(everyone)))
+
+
 def bent(values: Float[Array, "n m"]) -> Float[Array, "n w"]:
     """Functions of activations that bend as much as sines over one standard deviation, as networks commonly do.
 
