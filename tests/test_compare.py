@@ -605,3 +605,35 @@ def test_other_units_are_named_and_nothing_is_said_of_ranges(factor):
     assert v.decision is Decision.INEQUIVALENT
     assert {"scale mismatch", "not isometric"} <= names(v)
     assert "partial overlap" not in names(v)
+
+
+# -- the usual measures ----------------------------------------------------------------------------------------------
+
+
+def test_the_usual_measures_stand_beside_the_decision_and_have_no_part_in_it() -> None:
+    first, second = probes(_RECTANGLE, 90, 3)
+    verdict = st.compare(first, second)
+    shown = verdict.measures
+    assert shown is not None
+    assert (shown.rows, shown.given) == (90, 90)
+    assert shown["linear CKA"].value == pytest.approx(
+        st.measures.linear_cka(first.activations, second.activations), abs=1e-6
+    )
+    assert "usual measures (not part of the decision), 90 corresponding rows" in str(verdict)
+    told = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
+    assert [each["name"] for each in told["measures"]["readings"]] == [each.name for each in st.measures.USUAL]
+
+
+def test_few_correspondences_have_no_usual_measures() -> None:
+    first, second = (probe.take(np.arange(40)) for probe in probes(_RECTANGLE, 90, 3))
+    fifteen = np.stack([np.arange(15)] * 2, axis=1)
+    verdict = st.compare(first, second, anchors=fifteen)
+    assert verdict.measures is None
+    assert "usual measures" not in str(verdict)
+    assert verdict.to_dict()["measures"] is None
+    sixteen = np.stack([np.arange(16), np.arange(16)[::-1]], axis=1)  # wrong partners are held against each other
+    shown = st.compare(first, second, anchors=sixteen).measures
+    assert shown is not None
+    assert shown["mean CCA"].value == pytest.approx(
+        st.measures.cca(first.activations[:16], second.activations[15::-1]), abs=1e-6
+    )

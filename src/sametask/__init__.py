@@ -1,5 +1,6 @@
 """Have two neural networks learned the same thing, and if so, what turns one into the other?"""
 
+from sametask import measures as measures
 from sametask._check import InputError as InputError
 from sametask._check import MissingExtraError as MissingExtraError
 from sametask._version import __version__ as __version__
@@ -12,6 +13,8 @@ from sametask.matching import Match as Match
 from sametask.matching import SameOrder as SameOrder
 from sametask.matching import SameSet as SameSet
 from sametask.matching import match as match
+from sametask.measures import Similarity as Similarity
+from sametask.measures import similarity as similarity
 from sametask.networks import Network as Network
 from sametask.networks import from_callable as from_callable
 from sametask.networks import from_onnx as from_onnx
@@ -24,8 +27,10 @@ from sametask.probes import Probe as Probe
 from sametask.probes import local_rank as local_rank
 from sametask.probes import probe as probe
 from sametask.studies import classes as classes
+from sametask.studies import transfer_head as transfer_head
 from sametask.transformation import Estimate as Estimate
 from sametask.transformation import Transformation as Transformation
 from sametask.verdict import Decision as Decision
 from sametask.verdict import Evidence as Evidence
+from sametask.verdict import HeadTransfer as HeadTransfer
 from sametask.verdict import Verdict as Verdict

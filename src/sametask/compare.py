@@ -11,6 +11,7 @@ from sametask._check import InputError
 from sametask._types import Array
 from sametask.charts import DiffusionChart
 from sametask.matching.known import known_of
+from sametask.measures import FEWEST, Similarity, similarity
 from sametask.probes import Probe
 from sametask.verdict.judge import judge
 from sametask.verdict.judging import Case
@@ -106,7 +107,18 @@ def told(case: Case) -> Verdict:
         trial=judgement.trial,
         samples_needed=judgement.needed,
         renderer=report.write,
+        measures=_usual(first, second, case.pairs),
     )
+
+
+def _usual(first: Probe, second: Probe, pairs: Array) -> Similarity | None:
+    """What the usual measures say where enough samples correspond; they do not decide."""
+    if len(pairs) < FEWEST:
+        return None
+    try:
+        return similarity(first.activations[pairs[:, 0]], second.activations[pairs[:, 1]])
+    except InputError:  # at these samples a network says always the same
+        return None
 
 
 def _pairs(first: Probe, second: Probe, anchors: Any) -> Array:

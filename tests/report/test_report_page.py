@@ -321,6 +321,13 @@ def test_a_comparison_reports_itself(tmp_path: Path, monkeypatch: pytest.MonkeyP
     page = _Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "Predicted against true activations" in page.text
     assert "arXiv:2007.05646" in page.text
+    # the usual measures stand beside the evidence, each with what it cannot see
+    assert "Of 90 corresponding samples" in page.text
+    assert verdict.measures is not None
+    for reading in verdict.measures.readings:
+        assert reading.measure.blind in page.text
+        assert wording.give_or_take(reading.value, reading.spread) in page.text
+    assert "The usual measures" not in _written(_few(), tmp_path)[1].text
     # whatever the figures are called, the report knows how their floors came about
     unknown = wording.ends(Evidence("", "", 1.0, 1.0, 1.0, 0.0))
     assert all(wording.ends(each) != unknown for each in verdict.evidence)

@@ -117,8 +117,14 @@ def _round_ticks(reach: float) -> list[float]:
     return [0.9, 1.0, 1.1]
 
 
-def agreement(true: Float[Array, " k"], predicted: Float[Array, " k"], inside: Bool[Array, " k"], verb: str) -> Picture:
-    """One neuron, predicted against true, and below the difference."""
+def agreement(
+    true: Float[Array, " k"],
+    predicted: Float[Array, " k"],
+    inside: Bool[Array, " k"],
+    verb: str,
+    what: tuple[str, str] = ("activation", "true activation"),
+) -> Picture:
+    """One neuron, or ``what``, predicted against true, and below the difference."""
     with styled():
         figure = Figure((2.85, 3.5))
         axes = figure.add_axes((0.222, 0.375, 0.757, 0.616))
@@ -135,13 +141,13 @@ def agreement(true: Float[Array, " k"], predicted: Float[Array, " k"], inside: B
             panel.grid()
         axes.set_xlim(*extent)
         axes.set_ylim(*extent)
-        axes.set_ylabel(f"{verb} activation")
+        axes.set_ylabel(f"{verb} {what[0]}")
         axes.tick_params(labelbottom=False, bottom=False)
         reach = 1.15 * max(float(np.abs(predicted - true).max()), 1e-9 * margin)
         below.set_ylim(-reach, reach)
         tick = _round_below(reach)
         below.set_yticks([-tick, 0, tick], [wording.number(value) for value in (-tick, 0.0, tick)], fontsize=8)
-        below.set_xlabel("true activation")
+        below.set_xlabel(what[1])
         axes.xaxis.set_major_locator(round_ticks(4))
         axes.yaxis.set_major_locator(round_ticks(4))
         return drawn(figure)

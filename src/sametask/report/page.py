@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sametask._version import __version__
 from sametask.report import markup, skeleton, wording
 from sametask.report.markup import Markup, element, join, paragraph, section
+from sametask.verdict.heads import HeadTransfer
 from sametask.verdict.verdict import Decision, Verdict
 
 
-def write(verdict: Verdict, path: str | Path) -> None:
+def write(verdict: Verdict, path: str | Path, heads: Sequence[HeadTransfer] = ()) -> None:
     """Write a verdict as one self-contained HTML page: decision and reasons in words first, then pictures.
 
     The page loads nothing: its figures are inside it. The same verdict gives the same bytes. Of more than
@@ -19,6 +21,7 @@ def write(verdict: Verdict, path: str | Path) -> None:
     Args:
         verdict: what to tell.
         path: of the page; folders on the way are made, and the page appears only once it is whole.
+        heads: carried over between the two networks, to show as well.
 
     Raises:
         InputError: ``path`` cannot be written.
@@ -27,7 +30,8 @@ def write(verdict: Verdict, path: str | Path) -> None:
     skeleton.check(path)
     first, second = wording.names(verdict)
     title = f"{first} and {second}: {verdict.decision.value.upper()}"
-    body = [_head(verdict), _networks(verdict), _evidence(verdict), *_pictures(verdict), _footer(verdict)]
+    body = [_head(verdict), _networks(verdict), _evidence(verdict), *_measures(verdict)]
+    body += [*_heads(heads), *_pictures(verdict), _footer(verdict)]
     skeleton.save(title, body, path)
 
 
@@ -36,6 +40,13 @@ def _pictures(verdict: Verdict) -> list[Markup]:
     from sametask.report import pictures
 
     return pictures.sections(verdict)
+
+
+def _heads(heads: Sequence[HeadTransfer]) -> list[Markup]:
+    """The section on heads; what draws it is imported here, as matplotlib is an extra."""
+    from sametask.report import heads as carried
+
+    return carried.sections(heads)
 
 
 # -- words -----------------------------------------------------------------------------------------------------------
@@ -135,6 +146,48 @@ def _evidence(verdict: Verdict) -> Markup:
             class_="key",
         ),
     )
+
+
+def _measures(verdict: Verdict) -> list[Markup]:
+    """The usual measures, beside the evidence."""
+    shown = verdict.measures
+    if shown is None:
+        return []
+    rows = []
+    for each in shown.readings:
+        measure = each.measure
+        lower = [] if measure.closer == "higher" else [element("small", f"{measure.identical:g} is identical")]
+        rows.append(
+            (
+                join([wording.capital(measure.name), element("small", measure.source)]),
+                join([wording.give_or_take(each.value, each.spread), *lower]),
+                join(
+                    [
+                        wording.give_or_take(each.chance, each.chance_spread),
+                        *([] if each.tells else [element("small", "no different")]),
+                    ]
+                ),
+                measure.blind,
+            )
+        )
+    return [
+        section(
+            "The usual measures",
+            paragraph(
+                "For comparison only: they have no part in the decision. Each says how alike activations look by a "
+                "standard of its own, where 1 is identical; none says whether one network's are a function of the "
+                "other's."
+            ),
+            markup.table(
+                ("Measure", "Value", "Chance", "What it cannot see"),
+                rows,
+                caption=f"Of {shown.sample} corresponding samples. Values stand with their standard error, from how "
+                "much random halves of the samples differ; chance is the same measure with samples shuffled, where "
+                "nothing corresponds, with its standard deviation.",
+                class_="evidence measures",
+            ),
+        )
+    ]
 
 
 def _footer(verdict: Verdict) -> Markup:

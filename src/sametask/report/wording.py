@@ -126,6 +126,20 @@ def chance(probability: float) -> str:
     return "< 0.01" if probability < 0.01 else f"{probability:.2f}"
 
 
+def give_or_take(value: float, spread: float) -> str:
+    """A figure of the order of one, with its spread.
+
+    Examples:
+        >>> give_or_take(0.98765, 0.0012), give_or_take(-0.0004, 0.1), give_or_take(float("nan"), 0.1)
+        ('0.988 ± 0.001', '0.000 ± 0.100', 'none')
+    """
+    if math.isnan(value):
+        return "none"
+    shown = f"{value + 0.0:.3f}".replace("-", "−")
+    shown = shown.removeprefix("−") if float(f"{value:.3f}") == 0 else shown
+    return shown if math.isnan(spread) else f"{shown} ± {spread:.3f}"
+
+
 def determined(share: float) -> str:
     """R², never told as certain.
 

@@ -11,6 +11,7 @@ from sametask._outcome import Finding, Severity
 from sametask._types import Array
 from sametask.charts.chart import Chart, chart
 from sametask.matching.match import spectral_scale
+from sametask.numerics.manifold import SampledManifold
 from sametask.transformation import Transformation
 from sametask.verdict import diagnosis, function
 from sametask.verdict.evidence import REACH, SURE, Evidence, log_spread
@@ -37,6 +38,7 @@ class Direction:
         level: the evidence of the error that is left.
         fall: the evidence of how it falls with more samples.
         contradicted: whether the source lacks what the target has, however little the error shows it.
+        sparse: whether the target changes so much from one sample to the next that no error could tell it.
     """
 
     source: int
@@ -44,6 +46,7 @@ class Direction:
     level: Evidence
     fall: Evidence
     contradicted: bool
+    sparse: bool
 
     @property
     def falling(self) -> bool:
@@ -57,6 +60,8 @@ class Direction:
         Small errors say that it is, large ones that it is not. Large ones that fall with more samples as errors of
         functions do leave it open, and so do small ones that should fall and do not.
         """
+        if self.sparse and self.level.probability < 0.5:
+            return 0.5
         if self.level.value >= _BY_CHANCE * self.level.null:
             return 1 - _SURELY
         probability = self.level.probability
@@ -72,6 +77,9 @@ class Direction:
 
 
 _SURELY = 0.99
+_TELLS, _FAR = 0.5, 0.5
+"""Shares of the spread: errors of neurons that tell something of each other, and steps between neighbouring samples
+that are too far to follow."""
 _ARITHMETIC = 1e-4
 _FALLS = 0.5
 """Errors of smooth functions at least halve where samples double, in up to three dimensions."""
@@ -82,7 +90,7 @@ def judge(case: Case) -> Judgement:
     paired = [single.take(case.pairs[:, k]) for k, single in enumerate(case.singles)]
     probes = [single.probe for single in paired]
     rows = case.pairs
-    there, back = _directions(case, [probe.manifold.activations for probe in probes])
+    there, back = _directions(case, [probe.manifold for probe in probes])
     decision, confidence = _four_ways(there.holds, back.holds)
     evidence = [there.level, there.fall, back.level, back.fall]
     more = _needed(there, back, len(rows)) if decision is Decision.UNDECIDED else None
@@ -109,8 +117,9 @@ def judge(case: Case) -> Judgement:
     )
 
 
-def _directions(case: Case, y: list[Array]) -> list[Direction]:
+def _directions(case: Case, manifolds: list[SampledManifold]) -> list[Direction]:
     """The evidence in each direction, between functions known to hold and shuffled rows."""
+    y = [manifold.activations for manifold in manifolds]
     d = max(rank.rank for rank in case.ranks)
     own = [function.known_to_hold(values, rank.rank, case.rng) for values, rank in zip(y, case.ranks, strict=True)]
     floor = max(_LEAST_ERROR, *(each.level for each in own))
@@ -142,7 +151,9 @@ def _directions(case: Case, y: list[Array]) -> list[Direction]:
             float(np.linalg.norm([log_spread(each, case.rng) for each in heard])),
             "of that with half of the samples",
         )
-        found.append(Direction(a, b, level, fall, _contradicted(case, a, b)))
+        # noise moves as far from one sample to the next as what is wound up; but its neurons tell nothing of each other
+        sparse = own[b].level < _TELLS and function.step(manifolds[a], manifolds[b]) > _FAR
+        found.append(Direction(a, b, level, fall, _contradicted(case, a, b), sparse))
     return found
 
 
@@ -241,6 +252,18 @@ def _why_not(case: Case, there: Direction, back: Direction, more: int | None) ->
                 Severity.DECISIVE,
             )
         ]
+    for way in (there, back):
+        if way.sparse and way.holds == 0.5:
+            return [
+                Finding(
+                    "too few to follow",
+                    "from one sample to the next its activations change by more than half of their spread: whether "
+                    f"they are a function of the {names[way.source]} network's cannot be told",
+                    "twice as many samples for each dimension, or more; or an earlier layer, which turns less",
+                    Severity.DECISIVE,
+                    names[way.target],
+                )
+            ]
     if max(there.holds, back.holds) >= 1 - SURE:
         way = _left_open(there, back)
         level, falls = way.level, f", and falls to {way.fall.value:.2g} of it where samples double"

@@ -9,6 +9,7 @@ from scipy.spatial import KDTree
 
 from sametask._types import Array, Float, Int
 from sametask.numerics import kriging
+from sametask.numerics.manifold import SampledManifold
 
 _MOST = 600
 """Rows that are predicted; all others may serve to predict them."""
@@ -97,6 +98,19 @@ def known_to_hold(values: Float[Array, "n m"], dimension: int, rng: np.random.Ge
     shown = [missed(values[:, order[:enough]], values[:, order[enough:]], dimension, rng) for order in orders]
     # neurons may be drawn that fold by themselves; the better draw embeds
     return min(shown, key=lambda each: each.level)
+
+
+def step(source: SampledManifold, target: SampledManifold) -> float:
+    """How far the target moves between neighbouring samples, by its local metric, relative to its spread.
+
+    How far samples are apart is told by the source.
+    """
+    rows = np.arange(len(source.activations))
+    near = _others(np.asarray(source.tree.query(source.activations, 2)[1]), rows)[:, 0]
+    apart = np.linalg.norm(source.step(rows, source.activations[near] - source.activations), axis=1)
+    gain = np.sqrt(np.mean(np.square(target.metric.gains), axis=1))
+    spread = np.sqrt(np.mean(np.square(target.activations - target.activations.mean(axis=0)).sum(axis=1)))
+    return float(np.median(gain) * np.median(apart) / max(spread, np.finfo(float).tiny))
 
 
 def _some(n: int, rng: np.random.Generator) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -11,15 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from sametask import _check
+from sametask._check import InputError
 from sametask._outcome import Finding, Severity
 from sametask._types import Array, Bool, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching.match import Match
+from sametask.measures import Similarity
 from sametask.probes.rank import LocalRank
 from sametask.transformation import Transformation
 from sametask.verdict.diagnosis import PARTIAL
 from sametask.verdict.evidence import Evidence
 from sametask.verdict.folds import Folds
+from sametask.verdict.heads import HeadTransfer
 
 
 class Decision(Enum):
@@ -90,6 +94,8 @@ class Verdict:
         samples_needed: how many samples of each network would decide where these do not, an estimate; None where they
             do, or where no number in reach would.
         renderer: writes the report. Given from above, as reports stand on verdicts and not the other way round.
+        measures: what the usual measures of similarity say of the samples that correspond; they do not decide. None
+            where fewer than 16 do.
     """
 
     decision: Decision
@@ -105,7 +111,8 @@ class Verdict:
     samples: tuple[int, int, int]
     trial: Trial | None
     samples_needed: int | None
-    renderer: Callable[[Verdict, Path], None] = field(repr=False, compare=False)
+    renderer: Callable[[Verdict, Path, Sequence[HeadTransfer]], None] = field(repr=False, compare=False)
+    measures: Similarity | None = None
 
     def __str__(self) -> str:
         lines = [
@@ -119,6 +126,8 @@ class Verdict:
         if self.diagnosis:
             lines.append("diagnosis")
             lines += [f"  {finding}" for finding in self.diagnosis]
+        if self.measures is not None:
+            lines.append(f"usual measures (not part of the decision), {self.measures}")
         return "\n".join(lines)
 
     @property
@@ -183,18 +192,29 @@ class Verdict:
                 }
                 for finding in self.diagnosis
             ],
+            "measures": None if self.measures is None else self.measures.to_dict(),
         }
 
-    def report(self, path: str | Path) -> None:
+    def report(self, path: str | Path, heads: Sequence[HeadTransfer] = ()) -> None:
         """Write one self-contained HTML page: decision and reasons in words first, then pictures.
 
         Args:
             path: of the page; it appears only once it is whole.
+            heads: what ``st.transfer_head`` found between these two networks, to show as well.
 
         Raises:
+            InputError: heads are not from ``st.transfer_head``, or of other networks.
             MissingExtraError: matplotlib is not installed.
         """
-        self.renderer(self, Path(path))
+        if not isinstance(heads, list | tuple) or not all(isinstance(each, HeadTransfer) for each in heads):
+            raise InputError(f"heads: {_check.shown(heads)}; give a list of what st.transfer_head returned")
+        for each in heads:
+            if each.names != self.names:
+                raise InputError(
+                    f"heads: {each.name!r} was carried between {' and '.join(each.names)}, but this verdict is about "
+                    f"{' and '.join(self.names)}; give its own heads"
+                )
+        self.renderer(self, Path(path), tuple(heads))
 
 
 def _described(match: Match) -> dict[str, Any]:

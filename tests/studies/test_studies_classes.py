@@ -11,10 +11,11 @@ import pytest
 
 import sametask as st
 from assertions import as_users_run_it, raises_one_line
-from sametask import Decision, studies
+from sametask import Decision
 from sametask.classes import pairwise
 from sametask.classes.answers import How
 from sametask.cli import main
+from sametask.studies.classes import _rows
 from worlds import RandomNetwork, World, box, relative_error
 
 _N = 200
@@ -233,7 +234,7 @@ def test_rows_may_be_given_and_names_are_made_unique():
     made = st.classes([b, b], anchors=np.stack([np.arange(_N)] * 2, axis=1))
     assert made.names == ("a", "a (2)")
     assert len(made.classes) == 1
-    rows = studies._rows([a, b], ("a", "b"), table)
+    rows = _rows([a, b], ("a", "b"), table)
     assert rows(0, 1).tolist() == [[k, k] for k in range(5)]
     assert rows(1, 0).tolist() == [[k, k] for k in range(5)]
 

@@ -1,0 +1,4 @@
+"""What else can be asked: of many networks, of heads, of a network's own neurons."""
+
+from sametask.studies.classes import classes as classes
+from sametask.studies.heads import transfer_head as transfer_head
