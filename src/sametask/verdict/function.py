@@ -10,7 +10,12 @@ from sametask._types import Array, Float, Int
 _NEAR_FACTOR = 4
 
 
-def left_out_errors(source: Float[Array, "n m1"], target: Float[Array, "n m2"], dimension: int) -> Float[Array, " n"]:
+def left_out_errors(
+    source: Float[Array, "n m1"],
+    target: Float[Array, "n m2"],
+    dimension: int,
+    rows: Int[Array, " p"] | None = None,
+) -> Float[Array, " p"]:
     """Error of each target row predicted from its neighbours in the source, itself left out.
 
     Local linear regression in the directions in which the neighbours spread most. Where the source folds or has lost a
@@ -20,22 +25,23 @@ def left_out_errors(source: Float[Array, "n m1"], target: Float[Array, "n m2"], 
         source: activations predicted from.
         target: activations predicted.
         dimension: directions regressed on: the larger intrinsic dimension of the two.
+        rows: which rows to predict; default all.
 
     Returns:
-        (n,) lengths of the errors, relative to the root mean square spread of the target.
+        (p,) lengths of the errors, relative to the root mean square spread of the target.
     """
     n = len(source)
     directions = min(dimension, source.shape[1])
     k = min(_NEAR_FACTOR * (directions + 1), n - 1)
-    near = np.asarray(KDTree(source).query(source, k + 1)[1])
-    near = _others(near)
-    predicted = np.empty(target.shape)
+    rows = np.arange(n) if rows is None else rows
+    near = _others(np.asarray(KDTree(source).query(source[rows], k + 1)[1]), rows)
+    predicted = np.empty((len(rows), target.shape[1]))
     block = max(1, (1 << 22) // (k * max(source.shape[1], target.shape[1])))
-    for start in range(0, n, block):
-        rows = slice(start, start + block)
-        predicted[rows] = _predict(source, target, near[rows], np.arange(n)[rows], directions)
+    for start in range(0, len(rows), block):
+        some = slice(start, start + block)
+        predicted[some] = _predict(source, target, near[some], rows[some], directions)
     spread = np.sqrt(np.mean(np.square(target - target.mean(axis=0)).sum(axis=1)))
-    return np.linalg.norm(predicted - target, axis=1) / max(spread, np.finfo(float).tiny)
+    return np.linalg.norm(predicted - target[rows], axis=1) / max(spread, np.finfo(float).tiny)
 
 
 def bent(values: Float[Array, "n m"]) -> Float[Array, "n w"]:
@@ -67,8 +73,8 @@ def _predict(source: Array, target: Array, near: Array, own: Array, directions: 
     return np.einsum("nk,nkm->nm", first, target[near])
 
 
-def _others(near: Int[Array, "n k"]) -> Array:
+def _others(near: Int[Array, "n k"], rows: Int[Array, " n"]) -> Array:
     """Neighbours without the sample itself, which duplicates may have pushed from first place."""
-    own = np.arange(len(near))[:, None] == near
+    own = rows[:, None] == near
     own[~own.any(axis=1), -1] = True
     return near[~own].reshape(len(near), -1)

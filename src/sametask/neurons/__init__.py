@@ -1,0 +1,3 @@
+"""How many neurons are enough, and what follows from a few."""
+
+from sametask.neurons.whitney import Whitney as Whitney
