@@ -19,8 +19,9 @@ from sametask.charts.chart import Chart
 
 _APART = 1.5
 """Patches are of two sheets where samples are this many times as far apart as both reach: then so are the places."""
-_DISPLACED = 6.0
-"""And so many times what puts places elsewhere along one sheet: places on it that far apart are told apart."""
+_DISPLACED, _EXTENT = 6.0, 0.25
+"""And so many times as far as noise puts a place elsewhere along one sheet, but no farther than this share of the
+manifold's extent."""
 _DEVIATIONS = 2.0
 """Sheets meet within so many times what the cubics miss."""
 _ROUNDS = 6
@@ -88,6 +89,12 @@ class Sheets:
         """Number of samples."""
         return len(self.near)
 
+    @cached_property
+    def extent(self) -> float:
+        """Typical distance between samples, at least."""
+        n = self.size
+        return float(np.median(self._distance(np.arange(n), (np.arange(n) + n // 2) % n)))
+
     @property
     def stray(self) -> int:
         """So many folded samples are no more than strays.
@@ -107,8 +114,11 @@ class Sheets:
         if len(neurons) < d:
             return np.ones(n, bool)
         few = self._fitted(neurons)
-        folded = self._turning(few)
-        apart = _DISPLACED * self._displaced(few)
+        told = np.linalg.svd(few.linear / few.missed[:, None], compute_uv=False)[:, -1]
+        folded = self._turning(few) | (told == 0)
+        # what cubics miss, of each neuron, puts a place elsewhere along one sheet
+        displaced = self.reach * np.sqrt(len(neurons)) / np.maximum(told, np.finfo(float).tiny)
+        apart = np.maximum(_APART * 2 * self.reach, np.minimum(_DISPLACED * displaced, _EXTENT * self.extent))
         tree = KDTree(few.values)
         size = np.linalg.norm(few.linear, axis=(1, 2), ord=2)
         # the nearest first: where many samples fold they show most of it
@@ -124,12 +134,12 @@ class Sheets:
             self._mark(folded, few, apart, size, i[kept], j[kept])
         return folded
 
-    def _mark(self, folded: Array, few: _Few, apart: float, size: Array, i: Array, j: Array) -> None:
+    def _mark(self, folded: Array, few: _Few, apart: Array, size: Array, i: Array, j: Array) -> None:
         """Mark in ``folded`` which of these pairs of samples are far apart, and yet meet for the few neurons."""
         for wanted in (
             lambda i, j: ~(folded[i] & folded[j]),
             lambda i, j: np.linalg.norm(few.values[j] - few.values[i], axis=1) <= size[i] + size[j],
-            lambda i, j: self._distance(i, j) > np.maximum(_APART * (self.reach[i] + self.reach[j]), apart),
+            lambda i, j: self._distance(i, j) > 0.5 * (apart[i] + apart[j]),
             few.meet,
         ):
             kept = wanted(i, j)
@@ -150,12 +160,6 @@ class Sheets:
             squared[rows] = np.maximum(np.minimum(*seen), least)
         return np.sqrt(squared)
 
-    def _displaced(self, few: _Few) -> float:
-        """How far along the manifold, typically, what cubics miss puts a place that the few neurons tell."""
-        told = few.linear / few.missed[:, None] / self.reach[:, None, None]
-        least = np.linalg.svd(told, compute_uv=False)[:, -1]
-        return float(1 / max(np.median(least), np.finfo(float).tiny))
-
     def _turning(self, few: _Few) -> Bool[Array, " n"]:
         """Samples next to a place between neighbours at which the few neurons stop and turn back."""
         turning = np.zeros(self.size, bool)
@@ -163,7 +167,10 @@ class Sheets:
         units = self.reach[:, None, None] / self.reach[self.near][:, :, None]
         there = np.matmul(np.swapaxes(self.turns, 2, 3), self.steps[..., None])[..., 0] * units
         there = np.matmul(there[:, :, None], few.linear[self.near])[:, :, 0]
-        opposed = (here * there).sum(axis=2) < 0
+        # each neuron by how well its derivatives are known, and both ends surely different from nothing
+        ends = [here / few.missed[:, None], there / few.missed[self.near]]
+        known = [np.square(each).mean(axis=2) > _DEVIATIONS**2 for each in ends]
+        opposed = ((ends[0] * ends[1]).sum(axis=2) < 0) & known[0] & known[1]
         opposed &= np.linalg.norm(self.steps, axis=2) <= 1
         i, column = np.nonzero(opposed)
         if len(i) == 0:
