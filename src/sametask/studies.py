@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from sametask import _check
 from sametask._check import InputError
+from sametask.neurons.reconstruction import Reconstruction, reconstruct_from
 from sametask.neurons.whitney import Whitney, count_neurons
 from sametask.probes import Probe
-from sametask.report import whitney_page
+from sametask.report import reconstruction_page, whitney_page
 
 
 def whitney(probe: Probe, counts: Sequence[int] | None = None, draws: int = 8, *, seed: int = 0) -> Whitney:
@@ -50,6 +53,52 @@ def whitney(probe: Probe, counts: Sequence[int] | None = None, draws: int = 8, *
         counts = sorted({int(each) for each in listed})
     draws = _check.count("draws", draws)
     return count_neurons(probe, counts, draws, _check.count("seed", seed, least=0), whitney_page.write)
+
+
+def reconstruct(probe: Probe, neurons: int | Sequence[int] | Sequence[str], *, seed: int = 0) -> Reconstruction:
+    """Inputs and all other neurons from a few.
+
+    The few place a sample on the manifold of inputs; there all else is known, and is interpolated between the samples
+    around. How well that works is tried on samples that are left out.
+
+    Args:
+        probe: the network; all its neurons together are the reference.
+        neurons: the few: indices or names; or how many, for the greedy choice of :func:`whitney`.
+        seed: of the samples left out.
+
+    Returns:
+        The map, to be called with activations of the few, and how good it is.
+
+    Raises:
+        InputError: not a probe; neurons that do not exist, repeat, do not vary, or are fewer than dimensions; nothing
+            is left to reconstruct.
+
+    Examples:
+        >>> import numpy as np, sametask as st
+        >>> x = np.random.default_rng(0).uniform(0, 1, (300, 1))
+        >>> net = st.from_callable(lambda x: np.hstack([np.exp(x), np.sin(5 * x), np.cos(3 * x)]))
+        >>> found = st.reconstruct(st.probe(net, x, st.CentralDifference(1e-4)), [0])
+        >>> found(np.exp([[0.5]])).inputs.value.round(4)
+        array([[0.5]])
+    """
+    _probe(probe)
+    return reconstruct_from(probe, _few(probe, neurons), _check.count("seed", seed, least=0), reconstruction_page.write)
+
+
+def _few(probe: Probe, neurons: object) -> int | list[int]:
+    """A count, or indices of different neurons."""
+    m = len(probe.neurons)
+    expected = f"a count, indices from 0 to {m - 1}, or names, each once"
+    if isinstance(neurons, int | np.integer) and not isinstance(neurons, bool):
+        return _check.count("neurons", neurons)
+    given = _check.as_array("neurons", neurons, expected)
+    if given.ndim == 1 and given.dtype.kind == "U":
+        given = np.array([probe.neurons.index(_check.one_of("neurons", str(each), probe.neurons)) for each in given])
+    if given.ndim != 1 or len(given) == 0 or given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= m:
+        raise InputError(f"neurons: {_check.shown(neurons)}; give {expected}")
+    if len(np.unique(given)) != len(given):
+        raise InputError(f"neurons: {_check.shown(neurons)} names one twice; give {expected}")
+    return [int(each) for each in given]
 
 
 def _probe(probe: object) -> None:

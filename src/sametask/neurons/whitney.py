@@ -184,7 +184,7 @@ def count_neurons(
 ) -> Whitney:
     """The computation of :func:`sametask.whitney`, of checked arguments."""
     rng = np.random.default_rng(seed)
-    used = probe.take(_some(len(probe), rng))
+    used = probe.take(some(len(probe), rng))
     rank = local_rank(used)
     charted = chart(used.truncate(rank.rank))
     measured = charted.probe
@@ -324,7 +324,7 @@ def _from_on(counts: Int[Array, " c"], clear: Bool[Array, " c"]) -> int | None:
     return int(counts[first]) if first < len(counts) else None
 
 
-def _some(n: int, rng: np.random.Generator) -> Array:
+def some(n: int, rng: np.random.Generator) -> Array:
     """Rows, no more than ``MOST_SAMPLES``."""
     return np.arange(n) if n <= MOST_SAMPLES else np.sort(rng.choice(n, MOST_SAMPLES, replace=False))
 

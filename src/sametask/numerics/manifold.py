@@ -107,6 +107,26 @@ class SampledManifold:
         """Intrinsic dimension d."""
         return self.metric.dimension
 
+    def seen_through(
+        self, activations: Float[Array, "n m"], metric: LocalMetric, turns: Float[Array, "n d d"]
+    ) -> SampledManifold:
+        """The same places as other activations show them, with the neighbours and the steps that are known here.
+
+        Args:
+            activations, metric: what is seen.
+            turns: carry vectors in the frames of this manifold to those of ``metric``.
+        """
+        assert self.neighbours is not None
+        seen = SampledManifold(activations, metric, self.neighbours, noisy=self.noisy)
+        steps, thetas = self.spokes
+        near = self.neighbours[:, : steps.shape[1]]
+        there = np.swapaxes(turns[near], 2, 3)
+        seen.__dict__["spokes"] = (
+            np.matmul(turns[:, None], steps[..., None])[..., 0],
+            np.matmul(np.matmul(turns[:, None], thetas), there),
+        )
+        return seen
+
     @cached_property
     def tree(self) -> KDTree:
         """Nearest neighbours in activation space."""
