@@ -22,7 +22,7 @@ from sametask.numerics import local_metric
 from sametask.numerics.manifold import SampledManifold, combine
 from sametask.numerics.neighbours import NeighbourGraph
 from sametask.probes import Probe, local_rank
-from sametask.transformation import Estimate, OneWay, fitted_slopes, radius_of, spread_around, thickness_of
+from sametask.transformation import Estimate, OneWay, fitted_slopes, radius_of, spread_around
 from sametask.verdict.function import left_out_errors
 from sametask.verdict.verdict import Trial, by_weight
 
@@ -33,7 +33,7 @@ _POOR = 0.9
 """A neuron of which less is explained is not reconstructed well."""
 _LEAST = 1e-3
 """Input coordinates whose variance is less than this share of the largest are as good as constant."""
-_DEVIATIONS = 2.0
+_DEVIATIONS = 4.0
 _BLOCK = 1 << 22
 
 
@@ -311,7 +311,7 @@ def _way(
 ) -> OneWay:
     """The map to values, with derivatives that are known or fitted, whichever predicts neighbours better."""
     n = len(values)
-    candidates = [*known, fitted_slopes(graph, values)]
+    candidates = [*known, fitted_slopes(graph, values)] if values.shape[1] else known
     errors = [_left_out(source, values, slopes) for slopes in candidates]
     best = int(np.argmin([np.square(error).sum() for error in errors]))
     # where the few fold, a place may be taken for the one on the other sheet
@@ -331,9 +331,15 @@ def _way(
         mixed,
         off * moved,
         radius_of(graph, source.dimension),
-        thickness_of(source, graph) + _DEVIATIONS * np.sqrt(source.activations.shape[1]) * off,
+        # places are found by the same cubics, so that no more than what these miss is left over
+        _DEVIATIONS * np.sqrt(source.activations.shape[1]) * off + _rounding(source.activations),
         np.ones(n, bool),
     )
+
+
+def _rounding(values: Array) -> float:
+    """What iterations towards a value leave over where nothing is missed."""
+    return float(np.sqrt(np.finfo(np.float32).eps) * 1e-3 * np.abs(values - values.mean(axis=0)).max())
 
 
 def _left_out(source: SampledManifold, values: Array, slopes: Array) -> Float[Array, " n"]:
