@@ -43,7 +43,7 @@ def test_inputs_and_neurons_come_back(name, n, most):
         error = np.linalg.norm(estimate.value - true, axis=1)
         assert (error <= 2 * estimate.uncertainty).mean() > 0.75
         assert estimate.inside.mean() > 0.9
-    assert found.held_out.error < 2 * most
+    assert found.error < 2 * most
     assert np.nanmin(found.r2) > 0.99
     assert not any(finding.severity is not type(finding.severity).NOTE for finding in found.findings)
 
@@ -54,9 +54,9 @@ def test_known_derivatives_are_used():
     known, _ = seen("rectangle", 300, 2, common_basis=True)
     errors = []
     for probe in (fitted, known):
-        trial = st.reconstruct(probe, [0, 1, 2, 3, 4]).held_out_inputs
-        assert trial is not None
-        errors.append(trial.error)
+        error = st.reconstruct(probe, [0, 1, 2, 3, 4]).input_error
+        assert error is not None
+        errors.append(error)
     assert errors[1] < 0.3 * errors[0]
 
 
@@ -69,7 +69,7 @@ def test_too_few_neurons_fold_and_those_that_are_named_mend_it():
     added = [int(part.split("]")[0]) for part in finding.advice.split("neuron[")[1:]]
     mended = st.reconstruct(probe, [0, 1, 2, *added])
     assert mended.folded <= mended.stray
-    assert mended.held_out.error < 0.5 * found.held_out.error
+    assert mended.error < 0.5 * found.error
     # where one sheet may be taken for the other, that is part of the uncertainty
     x = EVERY["torus"].sample(np.random.default_rng(9), 300)
     y = network(x)
@@ -84,7 +84,7 @@ def test_half_of_a_circle_is_lost_where_one_neuron_sees_it():
     probe, _ = seen("circle", 200, 5)
     found = st.reconstruct(probe, [3])
     assert found.folded > 0.9
-    assert found.held_out.error > 0.3
+    assert found.error > 0.3
     assert "do not tell two places apart" in found.meaning
 
 
@@ -116,7 +116,8 @@ def test_images_come_back_as_images():
     assert rest.inputs.value.shape == (7, 12, 12)
     assert np.abs(rest.inputs.value - pictures[:7]).max() < 1e-4  # samples themselves, in single precision
     assert found.held_out_inputs is not None
-    assert found.held_out_inputs.error < 0.1
+    assert found.input_error is not None
+    assert found.input_error < 0.1
 
 
 def test_samples_come_back_exactly():
@@ -144,9 +145,10 @@ def test_every_kind_of_probe(kind, n):
         covariances = np.matmul(jacobian, np.swapaxes(jacobian, 1, 2))
         probe = st.Probe.from_covariances(network(x), covariances, 1, inputs=x)
     found = st.reconstruct(probe, 3)
-    assert found.held_out.error < 0.05
+    assert found.error < 0.05
     assert found.held_out_inputs is not None
-    assert found.held_out_inputs.error < 0.05
+    assert found.input_error is not None
+    assert found.input_error < 0.05
     for trial in (found.held_out, found.held_out_inputs):
         assert covered(trial)[1] > 0.75
 
@@ -177,7 +179,8 @@ def test_from_all_neurons_inputs_come_back():
     found = st.reconstruct(probe, range(4))
     assert found.others == ()
     assert found.held_out_inputs is not None
-    assert found.held_out_inputs.error < 0.01
+    assert found.input_error is not None
+    assert found.input_error < 0.01
     assert "other" not in found.meaning
     json.dumps(found.to_dict(), allow_nan=False)
     assert str(found)

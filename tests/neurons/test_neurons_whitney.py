@@ -63,7 +63,7 @@ def test_the_neurons_picked_embed_and_predict():
     assert len(picked.neurons) == found.enough_greedy
     rebuilt = st.reconstruct(probe, found.neurons)
     assert rebuilt.folded <= rebuilt.stray
-    assert rebuilt.held_out.error < 0.05
+    assert rebuilt.error < 0.05
 
 
 def test_neurons_that_turn_back_together_never_suffice():

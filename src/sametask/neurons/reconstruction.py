@@ -118,6 +118,16 @@ class Reconstruction:
         return None if self.held_out_inputs is None else explained(self.held_out_inputs, _LEAST)
 
     @property
+    def error(self) -> float:
+        """Of the other neurons, at samples left out: root mean square error relative to their spread."""
+        return relative_error(self.held_out)
+
+    @property
+    def input_error(self) -> float | None:
+        """Of the inputs likewise."""
+        return None if self.held_out_inputs is None else relative_error(self.held_out_inputs)
+
+    @property
     def coverage(self) -> dict[str, tuple[float, float]]:
         """Share of the samples left out whose error is within one and within two uncertainties."""
         trials = {"neurons": self.held_out, "inputs": self.held_out_inputs}
@@ -128,12 +138,12 @@ class Reconstruction:
         """The answer in a sentence or two."""
         few = ", ".join(self.names[k] for k in self.neurons)
         parts = []
-        if self.held_out_inputs is not None:
-            parts.append(f"the input to within {_percent(self.held_out_inputs.error)} of its spread")
+        if self.input_error is not None:
+            parts.append(f"the input to within {_percent(self.input_error)} of its spread")
         if self.others:
             count = len(self.others)
             what = "the other neuron" if count == 1 else f"the other {count} neurons"
-            parts.append(f"{what} to within {_percent(self.held_out.error)} of their spread")
+            parts.append(f"{what} to within {_percent(self.error)} of their spread")
         told = f"{few} tell{'s' if len(self.neurons) == 1 else ''} {' and '.join(parts)}, at samples left out."
         if self.folded > self.stray:
             told += f" At {self.folded:.0%} of the samples they do not tell two places apart."
@@ -151,7 +161,7 @@ class Reconstruction:
             one, two = covered(trial)
             known = share[np.isfinite(share)]
             lines.append(
-                f"{name:14} {trial.error:7.2g} {known.min(initial=1):10.4f} {np.median(known):11.4f} "
+                f"{name:14} {relative_error(trial):7.2g} {known.min(initial=1):10.4f} {np.median(known):11.4f} "
                 f"{one:10.0%} {two:.0%}"
             )
         return "\n".join(lines + [f"  {finding}" for finding in self.findings])
@@ -167,8 +177,8 @@ class Reconstruction:
             "folded": self.folded,
             "held_out": len(self.held_out.rows),
             "error": {
-                "neurons": self.held_out.error if self.others else None,
-                "inputs": None if self.held_out_inputs is None else self.held_out_inputs.error,
+                "neurons": self.error if self.others else None,
+                "inputs": self.input_error,
             },
             "coverage": {name: list(shares) for name, shares in self.coverage.items()},
             "r2": {self.names[k]: _number(share) for k, share in zip(self.others, self.r2, strict=True)},
@@ -194,6 +204,13 @@ def explained(trial: Trial, least: float = 1e-12) -> Float[Array, " m"]:
     total = np.square(trial.true - trial.true.mean(axis=0)).sum(axis=0)
     missed = np.square(trial.predicted - trial.true).sum(axis=0)
     return np.where(total > least * total.max(initial=0), 1 - missed / np.where(total > 0, total, 1), np.nan)
+
+
+def relative_error(trial: Trial) -> float:
+    """Root mean square error over root mean square spread, of all samples: where the few fold those outside the
+    support count as well."""
+    spread = np.square(trial.true - trial.true.mean(axis=0)).sum()
+    return float(np.sqrt(np.square(trial.predicted - trial.true).sum() / max(spread, np.finfo(float).tiny)))
 
 
 def covered(trial: Trial) -> tuple[float, float]:

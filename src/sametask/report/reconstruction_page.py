@@ -8,7 +8,7 @@ import numpy as np
 
 from sametask._types import Array
 from sametask._version import __version__
-from sametask.neurons.reconstruction import Reconstruction, covered, explained
+from sametask.neurons.reconstruction import Reconstruction, covered, explained, relative_error
 from sametask.report import markup, skeleton, wording
 from sametask.report.markup import Markup, element, paragraph, section
 from sametask.verdict.verdict import Trial
@@ -58,7 +58,7 @@ def _errors(result: Reconstruction) -> Markup:
         rows.append(
             (
                 name,
-                _percent(trial.error),
+                _percent(relative_error(trial)),
                 _share(float(np.median(share))),
                 _share(float(share.min())),
                 f"{one:.0%} / {two:.0%}",
@@ -67,9 +67,9 @@ def _errors(result: Reconstruction) -> Markup:
         )
     columns = ("What", "Error", "Median R²", "Worst R²", "Within 1 / 2 uncertainties", "Inside the support")
     caption = (
-        f"At {len(result.held_out.rows):,} samples that were left out. The error is a root mean square within the "
-        "support, relative to the spread; R² is the share of the variance of one coordinate, or neuron, that is "
-        "explained at all of them."
+        f"At {len(result.held_out.rows):,} samples that were left out. The error is a root mean square, relative to "
+        "the spread; R² is the share of the variance of one coordinate, or neuron, that is explained. Uncertainties "
+        "are held against errors within the support."
     )
     return section("How well it works", markup.table(columns, rows, caption=caption, class_="evidence"))
 
