@@ -19,6 +19,8 @@ from sametask.networks import Network as Network
 from sametask.networks import from_callable as from_callable
 from sametask.networks import from_onnx as from_onnx
 from sametask.networks import from_torch as from_torch
+from sametask.neurons import Reconstruction as Reconstruction
+from sametask.neurons import Whitney as Whitney
 from sametask.probes import Burst as Burst
 from sametask.probes import CentralDifference as CentralDifference
 from sametask.probes import Jacobian as Jacobian
@@ -27,7 +29,9 @@ from sametask.probes import Probe as Probe
 from sametask.probes import local_rank as local_rank
 from sametask.probes import probe as probe
 from sametask.studies import classes as classes
+from sametask.studies import reconstruct as reconstruct
 from sametask.studies import transfer_head as transfer_head
+from sametask.studies import whitney as whitney
 from sametask.transformation import Estimate as Estimate
 from sametask.transformation import Transformation as Transformation
 from sametask.verdict import Decision as Decision

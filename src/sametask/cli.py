@@ -1,4 +1,4 @@
-"""The command line: ``sametask demo``, ``compare``, ``probe``, ``translate``, ``classes``.
+"""The command line: ``sametask demo``, ``compare``, ``probe``, ``translate``, ``whitney``, ``classes``.
 
 Exit codes make ``compare`` a gate: 0 equivalent, 1 not (the JSON says which way), 3 undecided, 2 a mistake in the call.
 """
@@ -29,7 +29,7 @@ from sametask.experiments import demo
 from sametask.matching import SameOrder, SameSet
 from sametask.networks import Network, from_onnx, load_network
 from sametask.probes import Burst, CentralDifference, Jacobian, Neighbourhood, Neighbours, Probe, probe
-from sametask.studies import classes
+from sametask.studies import classes, whitney
 from sametask.transformation import Transformation
 from sametask.verdict import Decision, Verdict
 
@@ -208,6 +208,27 @@ def _translate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _whitney(options: argparse.Namespace) -> int:
+    _check_places(options)
+    seen = _probe_of(options.network, options.inputs, options.layers, options, "network", "--inputs")
+    with _naming_options("counts", "draws", "seed"):
+        found = whitney(seen, _counts(options.counts), options.draws, seed=options.seed)
+    if options.json is not None:
+        text = json.dumps(found.to_dict(), indent=2, allow_nan=False)
+        if options.json == "-":
+            _say(text)
+        else:
+            with _files.whole("--json", options.json) as file:
+                file.write(text.encode() + b"\n")
+    if options.report is not None:
+        found.report(options.report)
+    if options.json != "-":
+        _say(str(found))
+        if options.report is not None:
+            _say(f"report: {options.report}")
+    return 0
+
+
 # -- parts -----------------------------------------------------------------------------------------------------------
 
 
@@ -320,6 +341,15 @@ def _neurons(value: str | None) -> Any:
     except ValueError:
         raise InputError(f"--neurons: {value!r}; give a number, or indices as 3,8,21") from None
     return numbers[0] if len(numbers) == 1 and "," not in value else numbers
+
+
+def _counts(value: str | None) -> list[int] | None:
+    if value is None:
+        return None
+    try:
+        return [int(part) for part in value.split(",")]
+    except ValueError:
+        raise InputError(f"--counts: {value!r}; give numbers of neurons, as 1,2,3") from None
 
 
 def _anchors(value: str) -> Any:
@@ -453,6 +483,16 @@ def _parser() -> argparse.ArgumentParser:
         help=".npy for the values; .npz for values, uncertainty and inside",
     )
     four.set_defaults(run=_translate)
+
+    five = commands.add_parser("whitney", help="how many neurons are enough to determine all others")
+    five.add_argument("network", metavar="NETWORK", help=kinds)
+    five.add_argument("--inputs", type=Path, metavar="X.npy", help="inputs to probe at")
+    five.add_argument("--layers", nargs="+", metavar="LAYER", help="layers (default: the output)")
+    five.add_argument("--counts", metavar="N,N,…", help="numbers of neurons to try (default: 1 to 2d + 3)")
+    five.add_argument("--draws", type=int, default=8, help="random draws of each number (default %(default)s)")
+    _probing(five)
+    _output(five)
+    five.set_defaults(run=_whitney)
     _classes_parser(commands)
     return parser
 

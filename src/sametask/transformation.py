@@ -36,17 +36,17 @@ TORN = 0.5
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the other network is predicted to say.
+    """What the other network is predicted to say, or what neurons and inputs are reconstructed.
 
     Attributes:
-        value: (n, m) activations.
+        value: (n, m) activations, or (n, …) inputs.
         uncertainty: (n,) expected root mean square error of each row (over its neurons together: the length of the
             error vector), in activation units.
         inside: (n,) whether the row is within the support: near a sample, on the manifold, and its image near a sample
             of the other network. Outside, ``value`` is an extrapolation.
     """
 
-    value: Float[Array, "n m"]
+    value: Float[Array, "n ..."]
     uncertainty: Float[Array, " n"]
     inside: Bool[Array, " n"]
 
@@ -320,7 +320,7 @@ def _through(source: Chart, target: Chart, images: Images) -> OneWay:
     pieces = target.probe.pieces
     values, slopes = manifold.expand(images.sample, images.offset, pieces)
     slopes = np.matmul(np.swapaxes(images.differential, 1, 2), slopes)
-    reach = _radius(target.graph, target.dimension)[images.sample]
+    reach = radius_of(target.graph, target.dimension)[images.sample]
     # beyond what the match as a whole is off by, a place is off by as much as its neighbours contradict it
     place = np.hypot(images.deviation, np.where(images.strain > _STRAINED, images.strain * reach, 0))
     deviation = place * np.sqrt(np.square(slopes).sum(axis=(1, 2)))
@@ -333,7 +333,7 @@ def _through(source: Chart, target: Chart, images: Images) -> OneWay:
 def _paired(source: Chart, values: Array) -> OneWay:
     """A one-way map through known values."""
     n = len(values)
-    slopes = _fitted_slopes(source.graph, values.astype(np.float64))
+    slopes = fitted_slopes(source.graph, values.astype(np.float64))
     # a sample's own noise shows where its value is predicted from its neighbours
     return _one_way(source, values.astype(np.float64), slopes, np.zeros(n), np.zeros(n), np.ones(n, bool))
 
@@ -341,8 +341,8 @@ def _paired(source: Chart, values: Array) -> OneWay:
 def _one_way(source: Chart, values: Array, slopes: Array, deviation: Array, noise: Array, covered: Array) -> OneWay:
     manifold, graph = source.manifold, source.graph
     error = left_out_error(manifold, graph, values, slopes)
-    radius = _radius(graph, source.dimension)
-    thickness = _thickness(manifold, graph) + 2 * manifold.project(source.probe.activations)[1]
+    radius = radius_of(graph, source.dimension)
+    thickness = thickness_of(manifold, graph) + 2 * manifold.project(source.probe.activations)[1]
     return OneWay(manifold, values, slopes, error, deviation, noise, radius, thickness, covered)
 
 
@@ -360,7 +360,7 @@ def left_out_error(
     error = np.empty(graph.size)
     for own, residual, _ in _left_out(manifold, graph, values, slopes):
         error[own] = np.linalg.norm(residual, axis=1)
-    return _around(graph, error)
+    return spread_around(graph, error)
 
 
 def _left_out(
@@ -378,7 +378,7 @@ def _left_out(
         yield own, predicted - values[own], steps
 
 
-def _around(graph: NeighbourGraph, error: Array) -> Array:
+def spread_around(graph: NeighbourGraph, error: Array) -> Array:
     """Root mean square over each sample and its neighbours."""
     near = np.concatenate([np.arange(graph.size)[:, None], graph.index[:, :AROUND]], axis=1)
     return np.sqrt(np.mean(np.square(error[near]), axis=1))
@@ -397,10 +397,10 @@ def _noise(manifold: SampledManifold, graph: NeighbourGraph) -> Float[Array, " n
         aside = np.linalg.norm(residual - np.matmul(np.swapaxes(frames[own], 1, 2), along)[:, :, 0], axis=1)
         # what is predicted has the noise of the neighbours
         beside[own] = aside / np.sqrt(1 + np.square(hermite_weights(steps)[0]).sum(axis=1))
-    return _around(graph, beside) / np.sqrt(normal)
+    return spread_around(graph, beside) / np.sqrt(normal)
 
 
-def _fitted_slopes(graph: NeighbourGraph, values: Array) -> Array:
+def fitted_slopes(graph: NeighbourGraph, values: Array) -> Array:
     """(n, d, m): derivatives by local regression over the nearest neighbours, quadratic where there are enough."""
     d = graph.steps.shape[2]
     rows, columns = np.triu_indices(d)
@@ -426,7 +426,7 @@ def _fitted_slopes(graph: NeighbourGraph, values: Array) -> Array:
     return slopes
 
 
-def _radius(graph: NeighbourGraph, dimension: int) -> Array:
+def radius_of(graph: NeighbourGraph, dimension: int) -> Array:
     """Intrinsic distance to about the (2d + 2)nd neighbour."""
     near = min(2 * dimension + 2, graph.index.shape[1])
     squared = np.where(graph.present, graph.squared, -np.inf)[:, :near].max(axis=1)
@@ -434,7 +434,7 @@ def _radius(graph: NeighbourGraph, dimension: int) -> Array:
     return np.where(radius > 0, radius, np.median(radius))
 
 
-def _thickness(manifold: SampledManifold, graph: NeighbourGraph) -> Array:
+def thickness_of(manifold: SampledManifold, graph: NeighbourGraph) -> Array:
     """Largest distance of near neighbours from each sample's tangent plane, in activation units."""
     n, d = graph.size, manifold.dimension
     near = graph.index[:, : 2 * d + 2]

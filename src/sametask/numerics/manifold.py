@@ -26,6 +26,8 @@ _CACHED = 1 << 20
 """Numbers that stay near the processor: work on more at a time waits for memory."""
 _TOGETHER = 4096
 """Places that have all their neighbours looked at in one go."""
+_MANY_SHEETS = 5
+"""Where few neurons fold a manifold that all unfold, several sheets can lie on one another."""
 AROUND = 10
 """Samples that a place is interpolated between."""
 
@@ -77,6 +79,7 @@ class SampledManifold:
         projection: how activations were reduced before they came here, or None.
         noisy: whether the metric is known with noise only. The ends of a step then disagree by chance, and that is no
             measure of how wrong the step is.
+        sheets: how many sheets that pass close by a value are looked at.
     """
 
     activations: Float[Array, "n m"]
@@ -84,6 +87,7 @@ class SampledManifold:
     neighbours: Int[Array, "n k"] | None = None
     projection: Projection | None = None
     noisy: bool = False
+    sheets: int = 2
 
     def project(self, values: Float[Array, "p m"]) -> tuple[Float[Array, "p r"], Float[Array, " p"]]:
         """Activations as this manifold holds them, and the length of what that leaves out."""
@@ -106,6 +110,26 @@ class SampledManifold:
     def dimension(self) -> int:
         """Intrinsic dimension d."""
         return self.metric.dimension
+
+    def seen_through(
+        self, activations: Float[Array, "n m"], metric: LocalMetric, turns: Float[Array, "n d d"]
+    ) -> SampledManifold:
+        """The same places as other activations show them, with the neighbours and the steps that are known here.
+
+        Args:
+            activations, metric: what is seen.
+            turns: carry vectors in the frames of this manifold to those of ``metric``.
+        """
+        assert self.neighbours is not None
+        seen = SampledManifold(activations, metric, self.neighbours, noisy=self.noisy, sheets=_MANY_SHEETS)
+        steps, thetas = self.spokes
+        near = self.neighbours[:, : steps.shape[1]]
+        there = np.swapaxes(turns[near], 2, 3)
+        seen.__dict__["spokes"] = (
+            np.matmul(turns[:, None], steps[..., None])[..., 0],
+            np.matmul(np.matmul(turns[:, None], thetas), there),
+        )
+        return seen
 
     @cached_property
     def tree(self) -> KDTree:
@@ -253,10 +277,13 @@ class SampledManifold:
         Returns:
             The nearest samples, the offsets from them, and the activation distance left unexplained.
         """
-        sample, rival = self._nearest(values, around)
+        first, *others = self._nearest(values, around * (self.sheets // 2), self.sheets)
+        sample = first.copy()
         offset, missing = self._approach(values, sample, iterations)
-        asked = np.flatnonzero(rival != sample)
-        if len(asked):
+        for rival in others:
+            asked = np.flatnonzero(rival != first)
+            if len(asked) == 0:
+                break
             # two sheets pass close by: the one that the value lies on is told by what is left over, not by distance
             other, left = self._approach(values[asked], rival[asked], iterations)
             here, there = missing[asked], left
@@ -292,10 +319,10 @@ class SampledManifold:
         Among near neighbours in activation space the shortest intrinsic step wins, where what a sample's tangent plane
         leaves unexplained counts as a step along its weakest direction: another sheet passing close by is not near.
         """
-        return self._nearest(values, around)[0]
+        return self._nearest(values, around, 1)[0]
 
-    def _nearest(self, values: Float[Array, "p m"], around: int) -> tuple[Int[Array, " p"], Int[Array, " p"]]:
-        """The nearest sample, and the nearest that is no neighbour of it; the same again where there is none."""
+    def _nearest(self, values: Float[Array, "p m"], around: int, sheets: int) -> list[Int[Array, " p"]]:
+        """The nearest sample, the nearest that is no neighbour of it, of neither, …; the first where there is none."""
         around = min(around, len(self.activations))
         near = self.tree.query(values, around)[1].reshape(len(values), around)
         near = np.minimum(near, len(self.activations) - 1)  # at distances that overflow the tree names no sample
@@ -307,13 +334,13 @@ class SampledManifold:
             step = tangential / self.metric.gains[c]
             squared[:, column] = np.square(step).sum(axis=1) + normal / self.metric.gains[c, -1] ** 2
         own = np.arange(len(values))
-        sample = near[own, squared.argmin(axis=1)]
-        if self.neighbours is None:
-            return sample, sample
-        for c in self.neighbours[sample].T:
-            squared[near == c[:, None]] = np.inf
-        best = squared.argmin(axis=1)
-        return sample, np.where(np.isfinite(squared[own, best]), near[own, best], sample)
+        found = [near[own, squared.argmin(axis=1)]]
+        while self.neighbours is not None and len(found) < sheets:
+            for c in self.neighbours[found[-1]].T:
+                squared[near == c[:, None]] = np.inf
+            best = squared.argmin(axis=1)
+            found.append(np.where(np.isfinite(squared[own, best]), near[own, best], found[0]))
+        return found
 
     def _turned(self, a: Array, offset: Array, metric: LocalMetric) -> Float[Array, " p"]:
         """How far local metrics are from those at places: |S Sᵀ − 1| of S = W V, which is orthogonal if they agree."""

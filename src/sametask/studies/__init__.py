@@ -2,3 +2,5 @@
 
 from sametask.studies.classes import classes as classes
 from sametask.studies.heads import transfer_head as transfer_head
+from sametask.studies.neurons import reconstruct as reconstruct
+from sametask.studies.neurons import whitney as whitney

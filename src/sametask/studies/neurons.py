@@ -1,0 +1,106 @@
+"""Questions about one network: how many neurons are enough, and what follows from a few."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sametask import _check
+from sametask._check import InputError
+from sametask.neurons.reconstruction import Reconstruction, reconstruct_from
+from sametask.neurons.whitney import Whitney, count_neurons
+from sametask.probes import Probe
+from sametask.report import reconstruction_page, whitney_page
+
+
+def whitney(probe: Probe, counts: Sequence[int] | None = None, draws: int = 8, *, seed: int = 0) -> Whitney:
+    """How many neurons are enough to determine the input and all other neurons?
+
+    By Whitney's theorem 2d + 1 generic ones embed a manifold of d dimensions; fewer may. For random draws, and for a
+    greedy choice, the error of all other neurons predicted from them is told, and the share of samples at which they
+    fold: where they do not tell two places apart that all neurons together do. The error falls off a cliff where folds
+    vanish.
+
+    Args:
+        probe: the network; all its neurons together are the reference. Of more than 2,000 samples that many are used.
+        counts: numbers of neurons to try; None for 1 … 2d + 3.
+        draws: random draws of each number.
+        seed: of the draws.
+
+    Returns:
+        Errors and folds against the number of neurons, the least numbers that are enough, and the neurons picked.
+
+    Raises:
+        InputError: not a probe, too few neurons that vary, or counts out of range.
+
+    Source: H. Whitney, Differentiable manifolds (1936); T. Sauer, J. A. Yorke & M. Casdagli, Embedology (1991).
+
+    Examples:
+        >>> import numpy as np, sametask as st
+        >>> x = np.random.default_rng(0).uniform(0, 2 * np.pi, (300, 1))
+        >>> waves = st.from_callable(lambda x: np.hstack([np.sin(x + k) + k * np.cos(2 * x) / 9 for k in range(6)]))
+        >>> found = st.whitney(st.probe(waves, x, st.CentralDifference(1e-4)))
+        >>> found.enough_greedy
+        2
+    """
+    _probe(probe)
+    if counts is not None:
+        expected = "a list of numbers of neurons, as [1, 2, 3]"
+        listed = _check.as_array("counts", counts, expected)
+        if listed.ndim != 1 or listed.dtype.kind not in "iu" or len(listed) == 0 or listed.min() < 1:
+            raise InputError(f"counts: {_check.shown(counts)}; give {expected}")
+        counts = sorted({int(each) for each in listed})
+    draws = _check.count("draws", draws)
+    return count_neurons(probe, counts, draws, _check.count("seed", seed, least=0), whitney_page.write)
+
+
+def reconstruct(probe: Probe, neurons: int | Sequence[int] | Sequence[str], *, seed: int = 0) -> Reconstruction:
+    """Inputs and all other neurons from a few.
+
+    The few place a sample on the manifold of inputs; there all else is known, and is interpolated between the samples
+    around. How well that works is tried on samples that are left out.
+
+    Args:
+        probe: the network; all its neurons together are the reference.
+        neurons: the few: indices or names; or how many, for the greedy choice of :func:`whitney`.
+        seed: of the samples left out.
+
+    Returns:
+        The map, to be called with activations of the few, and how good it is.
+
+    Raises:
+        InputError: not a probe; neurons that do not exist, repeat, do not vary, or are fewer than dimensions; nothing
+            is left to reconstruct.
+
+    Examples:
+        >>> import numpy as np, sametask as st
+        >>> x = np.random.default_rng(0).uniform(0, 1, (300, 1))
+        >>> net = st.from_callable(lambda x: np.hstack([np.exp(x), np.sin(5 * x), np.cos(3 * x)]))
+        >>> found = st.reconstruct(st.probe(net, x, st.CentralDifference(1e-4)), [0])
+        >>> found(np.exp([[0.5]])).inputs.value.round(4)
+        array([[0.5]])
+    """
+    _probe(probe)
+    return reconstruct_from(probe, _few(probe, neurons), _check.count("seed", seed, least=0), reconstruction_page.write)
+
+
+def _few(probe: Probe, neurons: object) -> int | list[int]:
+    """A count, or indices of different neurons."""
+    m = len(probe.neurons)
+    expected = f"a count, indices from 0 to {m - 1}, or names, each once"
+    if isinstance(neurons, int | np.integer) and not isinstance(neurons, bool):
+        return _check.count("neurons", neurons)
+    given = _check.as_array("neurons", neurons, expected)
+    if given.ndim == 1 and given.dtype.kind == "U":
+        given = np.array([probe.neurons.index(_check.one_of("neurons", str(each), probe.neurons)) for each in given])
+    if given.ndim != 1 or len(given) == 0 or given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= m:
+        raise InputError(f"neurons: {_check.shown(neurons)}; give {expected}")
+    if len(np.unique(given)) != len(given):
+        raise InputError(f"neurons: {_check.shown(neurons)} names one twice; give {expected}")
+    return [int(each) for each in given]
+
+
+def _probe(probe: object) -> None:
+    if not isinstance(probe, Probe):
+        raise InputError(f"probe: {type(probe).__name__}; give an st.Probe, from st.probe or Probe.from_…")
