@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, repeat
 from pathlib import Path
 
@@ -47,6 +47,8 @@ class Answer:
     seconds: float
     words: str
     reasons: str
+    needed: int | None = None
+    later: st.Decision | None = None
 
     @property
     def right(self) -> bool:
@@ -83,7 +85,16 @@ def judged(seed: int, most: int, given: str) -> Answer | None:
         seconds,
         named(case),
         "\n      ".join(reasons),
+        verdict.samples_needed,
     )
+
+
+def with_more(answer: Answer) -> Answer:
+    """The same case with as many samples as were said to decide."""
+    assert answer.needed is not None
+    case = draw(answer.seed, samples=answer.needed)
+    verdict = st.compare(case.first, case.second, anchors=case.anchors, seed=answer.seed)
+    return replace(answer, later=verdict.decision)
 
 
 def confusion(answers: list[Answer]) -> str:
@@ -129,6 +140,12 @@ def main() -> None:
     parser.add_argument("--given", default="", help="ids, anchors or none")
     parser.add_argument("--each", action="store_true", help="print every pair as it is judged")
     parser.add_argument("--reasons", action="store_true", help="print evidence and findings of those not right")
+    parser.add_argument(
+        "--more",
+        type=int,
+        default=0,
+        help="try undecided pairs again with as many samples as asked for, up to this many",
+    )
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     start = time.perf_counter()
@@ -150,6 +167,17 @@ def main() -> None:
                 )
                 if options.reasons and not answer.right:
                     print(f"      {answer.reasons}", flush=True)
+    if options.more:
+        open_ = [each for each in answers if each.needed is not None and each.needed <= options.more]
+        with ProcessPoolExecutor(options.workers) as pool:
+            later = list(pool.map(with_more, open_))
+        told = [each for each in later if each.later is not st.Decision.UNDECIDED]
+        for each in later:
+            print(f"{each.seed:5d} with {each.needed:,} samples: {each.later and _SHORT[each.later]}")
+        right = sum(each.later is each.truth for each in told)
+        print(
+            f"{len(told)} of {len(open_)} undecided pairs decided with as many samples as asked for, {right} of them right"
+        )
     for table in (confusion(answers), by_kind(answers), reliability(answers)):
         print(f"\n{table}")
     right = sum(each.right for each in answers)

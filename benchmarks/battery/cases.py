@@ -250,8 +250,8 @@ def _stretched(rng: np.random.Generator) -> tuple[str, World, World]:
     return f"boxes in {d} dimensions", box(*sides), box(*longer)
 
 
-def draw(seed: int, most: int = 10_000) -> Case:
-    """The case of a seed; kinds take turns."""
+def draw(seed: int, most: int = 10_000, samples: int | None = None) -> Case:
+    """The case of a seed; kinds take turns. ``samples`` asks for that many of each network instead of those drawn."""
     rng = np.random.default_rng([seed, 2026])
     kind = list(KINDS)[seed % len(KINDS)]
     make, truth, possible = KINDS[kind]
@@ -268,6 +268,8 @@ def draw(seed: int, most: int = 10_000) -> Case:
         worlds = EVERY[name], EVERY[name]
     d = worlds[0].dimension
     sizes = [_size(rng, given, d, most) for _ in range(2)]
+    if samples is not None:
+        sizes = [max(size, samples) for size in sizes]
     x, anchors = _inputs(rng, worlds, sizes, given, kind)
     networks, how = [], []
     for k in (0, 1):

@@ -1,4 +1,4 @@
-"""How well some neurons predict others, by local linear regression: rough, but fast enough to try thousands of choices."""
+"""How well some neurons predict others, by local linear regression: rough, but fast enough to try many choices."""
 
 from __future__ import annotations
 

@@ -12,6 +12,8 @@ from sametask.probes.probe import Probe
 
 _NEAR = 12
 _MOST_ROWS = 2000
+_RESOLVED = 0.5
+"""More signal than error."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class LocalRank:
     agreement: Float[Array, " d"]
     lost: Float[Array, " tangents"] | None = None
 
+    @property
+    def resolved(self) -> bool:
+        """Whether any direction is; where none is ``rank`` is 1 all the same."""
+        return bool(self.agreement[0] > _RESOLVED)
+
 
 def local_rank(probe: Probe) -> LocalRank:
     """The rank of a probe's local metric at the resolution of its sample."""
@@ -50,7 +57,7 @@ def local_rank(probe: Probe) -> LocalRank:
     agreement = np.array(
         [_agreement(SampledManifold(manifold.activations, metric.truncate(r)), rows, near) for r in _to(d)]
     )
-    resolved = (agreement > 0.5) & (relative > 1e-6)
+    resolved = (agreement > _RESOLVED) & (relative > 1e-6)
     rank = max((r for r in _to(d) if resolved[r - 1]), default=1)
     lost = None
     if rank < d and metric.directions is not None:

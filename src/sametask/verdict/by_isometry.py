@@ -19,6 +19,8 @@ from sametask.verdict.floors import IsometryFigures
 from sametask.verdict.judging import PAIRED, Case, Judgement, advice, needed
 from sametask.verdict.verdict import Decision
 
+_UNLIKE_NOISE = 0.95
+"""Confidence that what looks like noise is none that a network of more samples would resolve."""
 _SPARE = 15
 """Anchors from which some are kept back to try the transformation on."""
 _LIKELY = 0.5
@@ -32,6 +34,8 @@ _USUAL_STRAIN = 1.5
 
 def judge(case: Case) -> Judgement:
     """Match the two by geometry, and compare what is left with what halves of each network leave."""
+    if case.singles[0].noise or case.singles[1].noise:
+        return _noise(case)
     first, second = case.probes
     charts = (case.singles[0].chart, case.singles[1].chart)
     findings = [*diagnosis.of_chart(charts[0], "first"), *diagnosis.of_chart(charts[1], "second")]
@@ -111,6 +115,13 @@ def judge(case: Case) -> Judgement:
         findings.append(_cannot_tell(worst, more))
         return Judgement(decision, confidence, evidence, tuple(findings), None, charts, matched, trial, more)
     return Judgement(decision, confidence, evidence, tuple(findings), transformation, charts, matched, trial)
+
+
+def _noise(case: Case) -> Judgement:
+    """What follows the input is no function of noise, nor the other way round; of two that do not, nothing is known."""
+    if case.singles[0].noise and case.singles[1].noise:
+        return Judgement(Decision.UNDECIDED, 0.5)
+    return Judgement(Decision.INEQUIVALENT, _UNLIKE_NOISE)
 
 
 def without_match(case: Case) -> Judgement | None:

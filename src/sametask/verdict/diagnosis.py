@@ -30,6 +30,8 @@ _OTHER_UNIT = 0.05
 _ONE_FACTOR = 0.15
 """Spectra whose logarithms differ by the same to within this differ by a factor."""
 
+_ALONG = 4
+"""Samples along each dimension, below which all lie at the edge."""
 _FITS = 0.05
 """The least noise floor of strain: a match with less of it is a right one."""
 _FAR_BETTER, _MISSED = 2.0, 3.0
@@ -58,11 +60,23 @@ _SILENT = {
 def of_probe(probe: Probe, rank: LocalRank, folds: Folds, subject: str) -> list[Finding]:
     """What one network's probe shows by itself."""
     return [
+        *_sparse(probe, rank, subject),
         *_neurons(probe, subject),
         *_collapse(probe, rank, subject),
         *_folds(probe, rank, folds, subject),
         *_conditioning(probe, rank, subject),
     ]
+
+
+def noise(subject: str) -> Finding:
+    """That nothing can be told of a network's activations."""
+    return Finding(
+        "noise",
+        "its activations follow neither the input nor one another: they look like noise",
+        "if they are not, what they follow changes faster than samples tell: more samples, or an earlier layer",
+        Severity.DECISIVE,
+        subject,
+    )
 
 
 def of_chart(chart: Chart, subject: str) -> list[Finding]:
@@ -479,6 +493,24 @@ def _conditioning(probe: Probe, rank: LocalRank, subject: str) -> list[Finding]:
             f"{what}: activations all but fold there (mostly where {probe.neurons[k]} is between {low:.3g} and "
             f"{high:.3g}), and answers are less certain",
             "more samples there, more neurons, or neurons of an earlier layer",
+            Severity.WARNING,
+            subject,
+        )
+    ]
+
+
+def _sparse(probe: Probe, rank: LocalRank, subject: str) -> list[Finding]:
+    """Dimensions too many for the number of samples."""
+    n, d = len(probe), rank.rank
+    along = n ** (1 / d)
+    if along >= _ALONG:
+        return []
+    return [
+        Finding(
+            "many dimensions",
+            f"{n:,} samples of {d} dimensions are about {along:.1f} along each: no sample has others around it in all "
+            "directions",
+            f"{_ALONG**d:,} samples or more, or inputs that vary in fewer directions",
             Severity.WARNING,
             subject,
         )

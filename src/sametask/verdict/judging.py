@@ -21,9 +21,9 @@ from sametask.verdict.folds import Folds
 from sametask.verdict.single import Single
 from sametask.verdict.verdict import Decision, Trial
 
-FEWEST = 64
+FEWEST = 60
 """A noise floor needs two halves, and a chart of each needs some thirty samples; with fewer nothing is decided."""
-PAIRED = 64
+PAIRED = 60
 """Correspondences from which a function is tested directly."""
 
 

@@ -14,9 +14,12 @@ from sametask.charts.diffusion import DiffusionChart
 from sametask.matching.support import Supported
 from sametask.probes.probe import Probe
 from sametask.probes.rank import LocalRank, local_rank
-from sametask.verdict import diagnosis, floors
+from sametask.verdict import diagnosis, floors, function
 from sametask.verdict.floors import OwnFigures, OwnSpectrum
 from sametask.verdict.folds import Folds, find_folds
+
+_UNRELATED = 0.9
+"""Error, as a share of the spread, from which neurons tell nothing of each other."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,17 @@ class Single:
 
     def findings(self, subject: str) -> list[Finding]:
         """What is noticed about its probe; ``subject`` is whose it is."""
+        if self.noise:
+            return [diagnosis.noise(subject)]
         return diagnosis.of_probe(self.given, self.rank, self.folds, subject)
+
+    @cached_property
+    def noise(self) -> bool:
+        """Whether its activations neither follow the input, as far as samples tell, nor one another."""
+        if self.rank.resolved:
+            return False
+        shown = function.known_to_hold(self.probe.manifold.activations, 1, np.random.default_rng(self.seed))
+        return shown.level > _UNRELATED
 
     @cached_property
     def chart(self) -> Chart:
