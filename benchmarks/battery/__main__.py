@@ -175,9 +175,7 @@ def main() -> None:
         for each in later:
             print(f"{each.seed:5d} with {each.needed:,} samples: {each.later and _SHORT[each.later]}")
         right = sum(each.later is each.truth for each in told)
-        print(
-            f"{len(told)} of {len(open_)} undecided pairs decided with as many samples as asked for, {right} of them right"
-        )
+        print(f"{len(told)} of {len(open_)} undecided pairs decided with the samples they asked for, {right} right")
     for table in (confusion(answers), by_kind(answers), reliability(answers)):
         print(f"\n{table}")
     right = sum(each.right for each in answers)

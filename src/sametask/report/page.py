@@ -196,8 +196,8 @@ def _footer(verdict: Verdict) -> Markup:
         element("h2", "How this was done"),
         *(paragraph(each) for each in wording.method(verdict)),
         paragraph(
-            "What is compared is what activations tell of the input, not whether a task is solved: a network trained on "
-            "shuffled labels, or not at all, may tell as much of it as one that was trained well."
+            "What is compared is what activations tell of the input, not whether a task is solved: a network trained "
+            "on shuffled labels, or not at all, may tell as much of it as one that was trained well."
         ),
         paragraph(
             "Resampling behind noise floors and nulls was drawn from the seed given to the comparison; the same data "
