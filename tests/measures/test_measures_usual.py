@@ -184,7 +184,7 @@ def test_leading_directions_are_all_that_svcca_sees() -> None:
 
 def _missed(source: np.ndarray, target: np.ndarray, dimension: int) -> float:
     """The error of the target as a function of the source, of its spread."""
-    return float(np.sqrt(np.mean(np.square(left_out_errors(source, target, dimension)))))
+    return float(np.sqrt(np.mean(np.square(left_out_errors(source, target, dimension, np.arange(len(source)))))))
 
 
 def test_a_fold_that_cka_does_not_see_is_no_function() -> None:

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import linalg
 
 from sametask._types import Array, Float, Int
 
@@ -75,7 +76,7 @@ def from_jacobians(jacobians: Float[Array, "n m d"], *, common_basis: bool) -> L
     gains = np.empty((n, r), jacobians.dtype)
     directions = np.empty((n, r, d), jacobians.dtype)
     for rows in _blocks(n, m * d):
-        left, gains[rows], directions[rows] = np.linalg.svd(jacobians[rows], full_matrices=False)
+        left, gains[rows], directions[rows] = _svd(jacobians[rows])
         frames[rows] = np.swapaxes(left, 1, 2)
     return LocalMetric(frames, gains, directions if common_basis else None)
 
@@ -99,10 +100,20 @@ def from_bursts(bursts: Float[Array, "n b m"], scale: float, dimension: int) -> 
     gains = np.empty((n, dimension), bursts.dtype)
     inflation = (b - 1) / (b - dimension - 2)
     for rows in _blocks(n, b * m):
-        _, singular, right = np.linalg.svd(centred(bursts[rows]), full_matrices=False)
+        _, singular, right = _svd(centred(bursts[rows]))
         frames[rows] = right[:, :dimension]
         gains[rows] = singular[:, :dimension] / np.sqrt(b - 1) / scale * np.sqrt(inflation)
     return LocalMetric(frames, gains, inflation=inflation)
+
+
+def _svd(matrices: Float[Array, "n r c"]) -> tuple[Array, Array, Array]:
+    """Thin singular value decompositions; the few matrices on which the fast driver fails by the slow one."""
+    try:
+        return np.linalg.svd(matrices, full_matrices=False)
+    except np.linalg.LinAlgError:
+        each = [linalg.svd(matrix, full_matrices=False, lapack_driver="gesvd") for matrix in matrices]
+        left, singular, right = (np.stack(part) for part in zip(*each, strict=True))
+        return left, singular, right
 
 
 def centred(bursts: Float[Array, "n b m"]) -> Float[Array, "n b m"]:

@@ -110,9 +110,9 @@ class Verdict:
     match: Match | None
     samples: tuple[int, int, int]
     trial: Trial | None
-    samples_needed: int | None
     renderer: Callable[[Verdict, Path, Sequence[HeadTransfer]], None] = field(repr=False, compare=False)
     measures: Similarity | None = None
+    samples_needed: int | None = None
 
     def __str__(self) -> str:
         lines = [
