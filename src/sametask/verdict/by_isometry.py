@@ -111,7 +111,7 @@ def judge(case: Case) -> Judgement:
     else:
         transformation = None
         worst = min(evidence, key=lambda figure: figure.probability)
-        more = needed(worst.needed, min(map(len, case.probes)))
+        more = needed(worst.needed, min(map(len, case.probes))) if worst.needed > 1 else None
         findings.append(_cannot_tell(worst, more))
         return Judgement(decision, confidence, evidence, tuple(findings), None, charts, matched, trial, more)
     return Judgement(decision, confidence, evidence, tuple(findings), transformation, charts, matched, trial)
@@ -149,7 +149,7 @@ def without_match(case: Case) -> Judgement | None:
 def _only_spectra_fail(spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence]) -> bool:
     """Whether spectra cannot tell, as where samples are few or spread too unevenly, and all else agrees."""
     agree = min(figure.probability for figure in (*shape, *anchored)) >= SURE
-    return agree and not spectrum.separable
+    return agree and (not spectrum.separable or SURE > spectrum.probability > 1 - SURE)
 
 
 def _small_overlap(matched: Match) -> Finding:
@@ -293,12 +293,16 @@ def _held(matched: Match) -> bool:
 
 
 def _cannot_tell(worst: Evidence, samples: int | None) -> Finding:
-    where = f"between its noise floor {worst.floor:.2g} and its null {worst.null:.2g}"
-    if not worst.separable:
-        where = f"but noise floor {worst.floor:.2g} and null {worst.null:.2g} are too close to tell one from the other"
-    return Finding(
-        "too close to call",
-        f"{worst.name} is {worst.value:.2g}, {where}",
-        advice(samples, "more anchors, or neurons that respond more strongly"),
-        Severity.DECISIVE,
-    )
+    """Why nothing is said: a figure that decides nothing, or one against a match that may only not have been found."""
+    if worst.needed == 1:
+        what = f"beyond its noise floor {worst.floor:.2g}: the two differ, or the right match was not found"
+        todo = "more samples, more anchors, or neurons that respond more strongly"
+    else:
+        what = f"between its noise floor {worst.floor:.2g} and its null {worst.null:.2g}"
+        if not worst.separable:
+            what = (
+                f"but noise floor {worst.floor:.2g} and null {worst.null:.2g} are too close to tell one from the other"
+            )
+        todo = advice(samples, "more anchors, or neurons that respond more strongly")
+    message = f"{worst.name} is {worst.value:.2g}, {what}"
+    return Finding("too close to call", message, todo, Severity.DECISIVE)

@@ -196,6 +196,8 @@ def _gap_evidence(of: Compared) -> Evidence:
 def _anchor_evidence(matched: Match, of: Compared, noise: float, reach: float) -> list[Evidence]:
     """How far anchors are from where the others and the geometry put them; and how unlike their distances are."""
     d, residual = matched.first.dimension, matched.forward.anchor_residual
+    # places are no surer than the sparser of the two tells
+    spacing = max(matched.first.graph.spacing(), matched.second.graph.spacing())
     spread = float(1 / np.sqrt(2 * len(residual) * d))
     found = []
     if len(residual) > d + 1:
@@ -206,7 +208,7 @@ def _anchor_evidence(matched: Match, of: Compared, noise: float, reach: float) -
                 "distance of anchors from their places",
                 "isometric",
                 rms(residual) / np.sqrt(d) / extent,
-                float(np.hypot(matched.second.graph.spacing(), noise)) / extent,
+                float(np.hypot(spacing, noise)) / extent,
                 1.0,
                 spread,
                 "of unrelated samples'",
