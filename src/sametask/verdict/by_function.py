@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from sametask.matching.match import spectral_scale
 from sametask.numerics.manifold import SampledManifold
 from sametask.transformation import Transformation
 from sametask.verdict import diagnosis, function
-from sametask.verdict.evidence import REACH, SURE, Evidence, log_spread
+from sametask.verdict.evidence import REACH, SURE, Evidence, log_spread, rms
 from sametask.verdict.figures import of_spectra
 from sametask.verdict.function import Missed
 from sametask.verdict.judging import FEWEST, Case, Judgement, advice, needed
@@ -66,7 +67,8 @@ class Direction:
             return 1 - _SURELY
         probability = self.level.probability
         if self.falling:
-            probability = max(probability, 0.5)
+            # a far null excuses nothing but what more samples would mend
+            probability = max(dataclasses.replace(self.level, reach=float("inf")).probability, 0.5)
         elif self.level.value > _LEAST_ERROR and self.fall.probability <= 1 - SURE:
             probability = min(probability, 0.5)
         if not self.contradicted:
@@ -129,14 +131,14 @@ def _directions(case: Case, manifolds: list[SampledManifold]) -> list[Direction]
     found = []
     for a, b, claim in ((0, 1, "first determines second"), (1, 0, "second determines first")):
         seen = function.missed(y[a], y[b], d, case.rng)
-        null = function.missed(y[a], y[b][shuffled], d, case.rng)
+        null = rms(function.left_out_errors(y[a], y[b][shuffled], d, function.some(len(shuffled), case.rng)))
         own_spread = log_spread(seen.errors, case.rng)
         level = Evidence(
             f"left-out error, {claim}",
             claim,
             seen.level,
             floor,
-            null.level,
+            null,
             float(np.hypot(own_spread, floor_spread)),
             "of spread",
             REACH,
@@ -147,7 +149,7 @@ def _directions(case: Case, manifolds: list[SampledManifold]) -> list[Direction]
             claim,
             seen.fall,
             falls.fall if falls else _FALLS,
-            max(null.fall, 1.0),
+            1.0,
             float(np.linalg.norm([log_spread(each, case.rng) for each in heard])),
             "of that with half of the samples",
         )

@@ -75,7 +75,11 @@ def judge(case: Case) -> Judgement:
                 whole, (spectrum, shape, anchored) = part, in_part
                 findings += diagnosis.partial_overlap(matched)
     unsure = len(matched.left_out) or any(map(diagnosis.nearly_folds, case.probes))
-    if _only_spectra_fail(spectrum, shape, anchored) and not unsure:
+    # where neither anchors nor curvature hold a match, spectra alone tell one outline from another
+    outlined = (
+        not _held(matched) and matched.first.dimension > 1 and any(len(each.supported.rim) for each in case.singles)
+    )
+    if _only_spectra_fail(spectrum, shape, anchored) and not unsure and not outlined:
         spectrum = figures.of_spectra_in_place(matched, case)
     if len(matched.anchors):
         findings += diagnosis.of_anchors(anchored[: len(anchored) - bool(trial)])

@@ -11,7 +11,7 @@ from sametask._types import Array, Float, Int
 from sametask.numerics import kriging
 from sametask.numerics.manifold import SampledManifold
 
-_MOST = 600
+_MOST = 500
 """Rows that are predicted; all others may serve to predict them."""
 _SPLITS = 2
 """Ways in which neurons are divided into those predicted from and those predicted."""
@@ -59,8 +59,8 @@ def missed(
     n = len(source)
     half = np.sort(rng.permutation(n)[: n // 2])
     return Missed(
-        left_out_errors(source, target, dimension, _some(n, rng)),
-        left_out_errors(source[half], target[half], dimension, _some(len(half), rng)),
+        left_out_errors(source, target, dimension, some(n, rng)),
+        left_out_errors(source[half], target[half], dimension, some(len(half), rng)),
     )
 
 
@@ -113,7 +113,8 @@ def step(source: SampledManifold, target: SampledManifold) -> float:
     return float(np.median(gain) * np.median(apart) / max(spread, np.finfo(float).tiny))
 
 
-def _some(n: int, rng: np.random.Generator) -> Array:
+def some(n: int, rng: np.random.Generator) -> Int[Array, " p"]:
+    """Rows to predict, all of them where they are few."""
     return np.sort(rng.permutation(n)[:_MOST])
 
 
