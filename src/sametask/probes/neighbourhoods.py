@@ -256,7 +256,7 @@ class Neighbours(Neighbourhood):
 
     def complete(self, activations: Array, inputs: Array) -> LocalMetric:
         """Jacobians by kriging."""
-        flat = inputs.reshape(len(inputs), -1).astype(np.float64)
+        flat, activations = inputs.reshape(len(inputs), -1).astype(np.float64), activations.astype(np.float64)
         intrinsic = flat.shape[1] == self.dimension
         near = np.asarray(KDTree(flat).query(flat, self.k + 1)[1])
         some = np.linspace(0, len(flat) - 1, min(len(flat), _TUNED)).astype(np.int64)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
-
 import numpy as np
 
 from sametask._check import InputError
@@ -12,79 +9,17 @@ from sametask._outcome import Finding, Severity
 from sametask._types import Array
 from sametask.charts.chart import Chart, chart
 from sametask.matching.match import spectral_scale
-from sametask.numerics.manifold import SampledManifold
 from sametask.transformation import Transformation
-from sametask.verdict import diagnosis, function
-from sametask.verdict.evidence import REACH, SURE, Evidence, log_spread, rms
+from sametask.verdict import diagnosis
+from sametask.verdict.direction import Direction, directions
+from sametask.verdict.evidence import SURE, Evidence
 from sametask.verdict.figures import of_spectra
-from sametask.verdict.function import Missed
 from sametask.verdict.judging import FEWEST, Case, Judgement, advice, needed
 from sametask.verdict.single import Single
 from sametask.verdict.verdict import Decision, Trial
 
 _TRIAL = 0.2
 """Share of the samples that the transformation is tried on."""
-_LEAST_ERROR = 3e-3
-"""Of no account, even where data without noise would show less."""
-_BY_CHANCE = 0.9
-"""Predictions that miss by as much of what random ones do tell nothing, whatever the noise floor."""
-
-
-@dataclass(frozen=True)
-class Direction:
-    """Whether the target is a function of the source.
-
-    Attributes:
-        source, target: 0 and 1, or 1 and 0.
-        level: the evidence of the error that is left.
-        fall: the evidence of how it falls with more samples.
-        contradicted: whether the source lacks what the target has, however little the error shows it.
-        sparse: whether the target changes so much from one sample to the next that no error could tell it.
-    """
-
-    source: int
-    target: int
-    level: Evidence
-    fall: Evidence
-    contradicted: bool
-    sparse: bool
-
-    @property
-    def falling(self) -> bool:
-        """Whether an error of some account falls with more samples as errors of functions do."""
-        return self.level.value > _LEAST_ERROR and self.fall.probability > 0.5
-
-    @property
-    def holds(self) -> float:
-        """Probability that the target is a function of the source.
-
-        Small errors say that it is, large ones that it is not. Large ones that fall with more samples as errors of
-        functions do leave it open, and so do small ones that should fall and do not.
-        """
-        if self.sparse and self.level.probability < 0.5:
-            return 0.5
-        if self.level.value >= _BY_CHANCE * self.level.null:
-            return 1 - _SURELY
-        probability = self.level.probability
-        if self.falling:
-            # a far null excuses nothing but what more samples would mend
-            probability = max(dataclasses.replace(self.level, reach=float("inf")).probability, 0.5)
-        elif self.level.value > _LEAST_ERROR and self.fall.probability <= 1 - SURE:
-            probability = min(probability, 0.5)
-        if not self.contradicted:
-            return probability
-        # the local metric by itself is right in nine of ten cases; against small errors it leaves the matter open
-        against = probability * (1 - SURE), (1 - probability) * SURE
-        return 0.5 if probability >= 0.5 else against[0] / sum(against)
-
-
-_SURELY = 0.99
-_TELLS, _FAR = 0.5, 0.5
-"""Shares of the spread: errors of neurons that tell something of each other, and steps between neighbouring samples
-that are too far to follow."""
-_ARITHMETIC = 1e-4
-_FALLS = 0.5
-"""Errors of smooth functions at least halve where samples double, in up to three dimensions."""
 
 
 def judge(case: Case) -> Judgement:
@@ -92,8 +27,10 @@ def judge(case: Case) -> Judgement:
     paired = [single.take(case.pairs[:, k]) for k, single in enumerate(case.singles)]
     probes = [single.probe for single in paired]
     rows = case.pairs
-    there, back = _directions(case, [probe.manifold for probe in probes])
-    decision, confidence = _four_ways(there.holds, back.holds)
+    lacks = (_contradicted(case, 0, 1), _contradicted(case, 1, 0))
+    manifolds, ranks = [probe.manifold for probe in probes], (case.ranks[0].rank, case.ranks[1].rank)
+    there, back = directions(manifolds, ranks, lacks, int(case.rng.integers(2**31)))
+    decision, confidence = _decided(there, back)
     evidence = [there.level, there.fall, back.level, back.fall]
     more = _needed(there, back, len(rows)) if decision is Decision.UNDECIDED else None
     if case.brief:
@@ -119,53 +56,19 @@ def judge(case: Case) -> Judgement:
     )
 
 
-def _directions(case: Case, manifolds: list[SampledManifold]) -> list[Direction]:
-    """The evidence in each direction, between functions known to hold and shuffled rows."""
-    y = [manifold.activations for manifold in manifolds]
-    d = max(rank.rank for rank in case.ranks)
-    own = [function.known_to_hold(values, rank.rank, case.rng) for values, rank in zip(y, case.ranks, strict=True)]
-    floor = max(_LEAST_ERROR, *(each.level for each in own))
-    falls = _slowest(own)
-    floor_spread = max(log_spread(each.errors, case.rng) for each in own)
-    shuffled = case.rng.permutation(len(case.pairs))
-    found = []
-    for a, b, claim in ((0, 1, "first determines second"), (1, 0, "second determines first")):
-        seen = function.missed(y[a], y[b], d, case.rng)
-        null = rms(function.left_out_errors(y[a], y[b][shuffled], d, function.some(len(shuffled), case.rng)))
-        own_spread = log_spread(seen.errors, case.rng)
-        level = Evidence(
-            f"left-out error, {claim}",
-            claim,
-            seen.level,
-            floor,
-            null,
-            float(np.hypot(own_spread, floor_spread)),
-            "of spread",
-            REACH,
-        )
-        heard = (seen.errors, seen.sparse, *((falls.errors, falls.sparse) if falls else ()))
-        fall = Evidence(
-            f"fall of the left-out error, {claim}",
-            claim,
-            seen.fall,
-            falls.fall if falls else _FALLS,
-            1.0,
-            float(np.linalg.norm([log_spread(each, case.rng) for each in heard])),
-            "of that with half of the samples",
-        )
-        # noise moves as far from one sample to the next as what is wound up; but its neurons tell nothing of each other
-        sparse = own[b].level < _TELLS and function.step(manifolds[a], manifolds[b]) > _FAR
-        found.append(Direction(a, b, level, fall, _contradicted(case, a, b), sparse))
-    return found
-
-
-def _slowest(own: list[Missed]) -> Missed | None:
-    """Of functions known to hold the one whose errors fall least; errors next to nothing are those of arithmetic."""
-    return max((each for each in own if each.level > _ARITHMETIC), key=lambda each: each.fall, default=None)
-
-
 _THERE, _BACK = Decision.FIRST_DETERMINES_SECOND, Decision.SECOND_DETERMINES_FIRST
 _ONE_WAY_OR_BOTH = (Decision.EQUIVALENT, _THERE, _BACK)
+
+
+def _decided(there: Direction, back: Direction) -> tuple[Decision, float]:
+    """The decision, undecided where a few rows alone speak against it, or where samples are too far apart to follow."""
+    decision, confidence = _four_ways(there.holds, back.holds)
+    if there.but_for_few and back.but_for_few:
+        return Decision.UNDECIDED, 0.5
+    failing = {_THERE: back, _BACK: there}.get(decision)
+    if failing is not None and failing.far:
+        return Decision.UNDECIDED, 0.5
+    return decision, confidence
 
 
 def _four_ways(there: float, back: float) -> tuple[Decision, float]:
@@ -237,6 +140,17 @@ def _needed(there: Direction, back: Direction, samples: int) -> int | None:
     return needed(times, samples)
 
 
+def _few_rows(case: Case, way: Direction) -> Finding:
+    worst = case.pairs[way.seen.rows[np.argsort(way.seen.errors)[:-4:-1]], 0].tolist()
+    return Finding(
+        "few rows disagree",
+        "but for a few rows each network is a function of the other: at these it is as if they had not seen the same "
+        f"input (rows {', '.join(map(str, worst))} of the first, and perhaps others)",
+        "check the ids of these rows; without them the rest would decide",
+        Severity.DECISIVE,
+    )
+
+
 def _why_not(case: Case, there: Direction, back: Direction, more: int | None) -> list[Finding]:
     names = ("first", "second")
     for way in (there, back):
@@ -254,8 +168,10 @@ def _why_not(case: Case, there: Direction, back: Direction, more: int | None) ->
                 Severity.DECISIVE,
             )
         ]
+    if there.but_for_few and back.but_for_few:
+        return [_few_rows(case, there)]
     for way in (there, back):
-        if way.sparse and way.holds == 0.5:
+        if way.far and way.holds < 0.5:
             return [
                 Finding(
                     "too few to follow",

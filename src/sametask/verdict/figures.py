@@ -31,9 +31,9 @@ _TORN = 0.2
 """Where halves show more, strain tells nothing, unless they do at most places: then all are heard, and seldom tell."""
 _STRAIN_REACH = 2.5
 _BEYOND_REACH = 2.0
-_GAP_REACH = 2.0
-"""Densities are told from few samples: right matches showed up to 1.7 times what chance leaves, holes and corners
-missing of some dozen samples 2 to 5."""
+_GAP_REACH = (2.5, 2.0)
+"""In one dimension, and in more. Densities are told from few samples: right matches showed up to 2.0 and 1.7 times what
+chance leaves, holes and corners missing of some dozen samples 2 to 5."""
 _REACH_IN_PLACE = 1.5
 """Spectra at the same places of right matches differ by less than those of halves."""
 
@@ -188,7 +188,7 @@ def _gap_evidence(of: Compared) -> Evidence:
         number / chance,
         float(np.pi / np.sqrt(6) / chance),
         "of what chance leaves",
-        _GAP_REACH,
+        _GAP_REACH[of.charts[0].dimension > 1],
         1.0,
     )
 

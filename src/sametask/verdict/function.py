@@ -24,15 +24,23 @@ class Missed:
     Attributes:
         errors: (p,) lengths of the errors, relative to the root mean square spread of the target.
         sparse: (q,) the same where half of the samples are there to predict from.
+        rows: (p,) the rows predicted.
     """
 
     errors: Float[Array, " p"]
     sparse: Float[Array, " q"]
+    rows: Int[Array, " p"]
 
     @property
     def level(self) -> float:
         """Root mean square error."""
         return float(np.sqrt(np.mean(np.square(self.errors))))
+
+    @property
+    def typical(self) -> float:
+        """Twice the median error: about the level where all rows miss alike, as by noise, and far less where a few
+        miss by much."""
+        return float(2 * np.median(self.errors))
 
     @property
     def fall(self) -> float:
@@ -58,9 +66,11 @@ def missed(
     """
     n = len(source)
     half = np.sort(rng.permutation(n)[: n // 2])
+    rows = some(n, rng)
     return Missed(
-        left_out_errors(source, target, dimension, some(n, rng)),
+        left_out_errors(source, target, dimension, rows),
         left_out_errors(source[half], target[half], dimension, some(len(half), rng)),
+        rows,
     )
 
 
@@ -82,22 +92,21 @@ def left_out_errors(
 def known_to_hold(values: Float[Array, "n m"], dimension: int, rng: np.random.Generator) -> Missed:
     """The same for functions that are known to hold: some of a network's neurons, as many as embed, and the others.
 
-    Noise is in both, as it is between networks. Where there are no more neurons than embed, functions of them are taken
-    that bend as much as sines over one standard deviation of each.
+    Noise is in both, as it is between networks. Where neurons are hardly more than dimensions, functions of them are
+    taken that bend as much as sines over one standard deviation of each.
     """
     m = values.shape[1]
-    enough = max(m // 2, 2 * dimension + 1)
-    if m <= enough:
+    enough = max(m // 2, min(2 * dimension + 1, m - 1))
+    if enough < dimension + 1:
         spread = values.std(axis=0)
         scaled = (values - values.mean(axis=0)) / np.maximum(spread, np.finfo(float).tiny)
         # what hardly moves the network counts as little here
-        return missed(
-            values, np.concatenate([spread * np.sin(scaled), spread * np.cos(scaled)], axis=1), dimension, rng
-        )
+        bent = np.concatenate([spread * np.sin(scaled), spread * np.cos(scaled)], axis=1)
+        return missed(values, bent, dimension, rng)
     orders = [rng.permutation(m) for _ in range(_SPLITS)]
     shown = [missed(values[:, order[:enough]], values[:, order[enough:]], dimension, rng) for order in orders]
     # neurons may be drawn that fold by themselves; the better draw embeds
-    return min(shown, key=lambda each: each.level)
+    return min(shown, key=lambda each: each.typical)
 
 
 def step(source: SampledManifold, target: SampledManifold) -> float:

@@ -62,7 +62,9 @@ class Single:
         """Whether its activations neither follow the input, as far as samples tell, nor one another."""
         if self.rank.resolved:
             return False
-        shown = function.known_to_hold(self.probe.manifold.activations, 1, np.random.default_rng(self.seed))
+        shown = function.known_to_hold(
+            self.probe.manifold.activations.astype(np.float64), 1, np.random.default_rng(self.seed)
+        )
         return shown.level > _UNRELATED
 
     @cached_property
