@@ -19,7 +19,7 @@ from sametask.studies.classes import _rows
 from worlds import RandomNetwork, World, box, relative_error
 
 _N = 200
-_MANY = 800
+_MANY = 200
 """Samples of each, where all saw the same."""
 _PLACES = box(1.6, 1.0)
 _OTHERS = box(2.6, 0.7)

@@ -18,7 +18,7 @@ from sametask._types import Array, Float, Int
 
 _REACHES = (1.0, 4.0, 16.0, 64.0)
 _RIDGES = (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2)
-_TUNED = 120
+_TUNED = 60
 """Places by which smoothness and noise are chosen."""
 _BLOCK = 1 << 22
 

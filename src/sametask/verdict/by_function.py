@@ -11,7 +11,7 @@ from sametask.charts.chart import Chart, chart
 from sametask.matching.match import spectral_scale
 from sametask.transformation import Transformation
 from sametask.verdict import diagnosis
-from sametask.verdict.direction import Direction, directions
+from sametask.verdict.direction import LEAST_ERROR, Direction, directions
 from sametask.verdict.evidence import SURE, Evidence
 from sametask.verdict.figures import of_spectra
 from sametask.verdict.judging import FEWEST, Case, Judgement, advice, needed
@@ -25,13 +25,13 @@ _TRIAL = 0.2
 def judge(case: Case) -> Judgement:
     """Test in each direction, held out, whether one network's activations are a function of the other's."""
     paired = [single.take(case.pairs[:, k]) for k, single in enumerate(case.singles)]
-    probes = [single.probe for single in paired]
     rows = case.pairs
     lacks = (_contradicted(case, 0, 1), _contradicted(case, 1, 0))
-    manifolds, ranks = [probe.manifold for probe in probes], (case.ranks[0].rank, case.ranks[1].rank)
-    there, back = directions(manifolds, ranks, lacks, int(case.rng.integers(2**31)))
+    there, back = directions((paired[0], paired[1]), lacks, int(case.rng.integers(2**31)))
     decision, confidence = _decided(there, back)
-    evidence = [there.level, there.fall, back.level, back.fall]
+    evidence = [
+        figure for way in (there, back) for figure in (way.level, way.fall)[: 2 if way.level.value > LEAST_ERROR else 1]
+    ]
     more = _needed(there, back, len(rows)) if decision is Decision.UNDECIDED else None
     if case.brief:
         why = () if decision in _ONE_WAY_OR_BOTH else _why_not(case, there, back, more)

@@ -11,7 +11,8 @@ from sametask._types import Array
 from sametask.numerics.manifold import SampledManifold
 from sametask.verdict import function
 from sametask.verdict.evidence import REACH, SURE, Evidence, log_spread, rms
-from sametask.verdict.function import Missed
+from sametask.verdict.function import ARITHMETIC, Missed
+from sametask.verdict.single import Single
 
 LEAST_ERROR = 3e-3
 """Of no account, even where data without noise would show less."""
@@ -20,8 +21,6 @@ _BY_CHANCE = 0.9
 _SURELY = 0.99
 _FAR = 0.5
 """Steps between neighbouring samples, as a share of the spread, that are too far to follow."""
-_ARITHMETIC = 1e-4
-"""Errors of less are those of arithmetic and of interpolation, and need not fall."""
 _FALLS = 0.5
 """Errors of smooth functions at least halve where samples double, in up to three dimensions."""
 _STAYS = 0.8
@@ -64,7 +63,7 @@ class Direction:
     @property
     def staying(self) -> bool:
         """Whether an error beyond that of functions known to hold stays where theirs falls: something small is lost."""
-        beyond = self.level.value > REACH * max(self.own, _ARITHMETIC)
+        beyond = self.level.value > REACH * max(self.own, ARITHMETIC)
         return beyond and self.fall.probability <= 1 - SURE
 
     @property
@@ -102,31 +101,26 @@ class Direction:
 
 
 def directions(
-    manifolds: list[SampledManifold],
-    ranks: tuple[int, int],
-    contradicted: tuple[bool, bool],
-    seed: int,
+    networks: tuple[Single, Single], contradicted: tuple[bool, bool], seed: int
 ) -> tuple[Direction, Direction]:
     """The evidence in each direction, between functions known to hold and shuffled rows.
 
     Args:
-        manifolds: of the two networks, row by row at the same inputs.
-        ranks: intrinsic dimensions that each resolves.
+        networks: the two, row by row at the same inputs.
         contradicted: whether each, as a source, lacks what the other has.
         seed: of the rows predicted; the same for both directions, so that answers mirror when networks are swapped.
     """
+    manifolds, own = [each.probe.manifold for each in networks], [each.holds for each in networks]
     y = [manifold.activations.astype(np.float64) for manifold in manifolds]  # kriging has no digits to lose
-    own = [
-        function.known_to_hold(values, rank, np.random.default_rng(seed)) for values, rank in zip(y, ranks, strict=True)
-    ]
+    d = max(each.rank.rank for each in networks)
     shuffled = np.random.default_rng(seed).permutation(len(y[0]))
-    falls = max((each for each in own if each.level > _ARITHMETIC), key=lambda each: each.fall, default=None)
+    falls = max((each for each in own if each.level > ARITHMETIC), key=lambda each: each.fall, default=None)
     found = []
     for a, b, claim in ((0, 1, "first determines second"), (1, 0, "second determines first")):
-        seen = function.missed(y[a], y[b], max(ranks), np.random.default_rng(seed))
+        seen = function.missed(y[a], y[b], d, np.random.default_rng(seed))
         rows = function.some(len(shuffled), np.random.default_rng(seed))
-        null = rms(function.left_out_errors(y[a], y[b][shuffled], max(ranks), rows))
-        smooth, noise = _floors(manifolds[a], manifolds[b], own[a], own[b], max(ranks))
+        null = rms(function.left_out_errors(y[a], y[b][shuffled], d, rows))
+        smooth, noise = _floors(manifolds[a], manifolds[b], own[a], own[b], d)
         level = Evidence(
             f"left-out error, {claim}",
             claim,

@@ -13,6 +13,8 @@ from sametask.numerics.manifold import SampledManifold
 
 _MOST = 500
 """Rows that are predicted; all others may serve to predict them."""
+ARITHMETIC = 1e-4
+"""Errors of less are those of arithmetic and of interpolation; how they fall tells nothing."""
 _SPLITS = 2
 """Ways in which neurons are divided into those predicted from and those predicted."""
 
@@ -23,7 +25,8 @@ class Missed:
 
     Attributes:
         errors: (p,) lengths of the errors, relative to the root mean square spread of the target.
-        sparse: (q,) the same where half of the samples are there to predict from.
+        sparse: (q,) the same where half of the samples are there to predict from; the very same where errors are those
+            of arithmetic.
         rows: (p,) the rows predicted.
     """
 
@@ -67,11 +70,10 @@ def missed(
     n = len(source)
     half = np.sort(rng.permutation(n)[: n // 2])
     rows = some(n, rng)
-    return Missed(
-        left_out_errors(source, target, dimension, rows),
-        left_out_errors(source[half], target[half], dimension, some(len(half), rng)),
-        rows,
-    )
+    errors = left_out_errors(source, target, dimension, rows)
+    if np.mean(np.square(errors)) < ARITHMETIC**2:
+        return Missed(errors, errors, rows)
+    return Missed(errors, left_out_errors(source[half], target[half], dimension, some(len(half), rng)), rows)
 
 
 def left_out_errors(

@@ -17,6 +17,7 @@ from sametask.probes.rank import LocalRank, local_rank
 from sametask.verdict import diagnosis, floors, function
 from sametask.verdict.floors import OwnFigures, OwnSpectrum
 from sametask.verdict.folds import Folds, find_folds
+from sametask.verdict.function import Missed
 
 _UNRELATED = 0.9
 """Error, as a share of the spread, from which neurons tell nothing of each other."""
@@ -62,10 +63,13 @@ class Single:
         """Whether its activations neither follow the input, as far as samples tell, nor one another."""
         if self.rank.resolved:
             return False
-        shown = function.known_to_hold(
-            self.probe.manifold.activations.astype(np.float64), 1, np.random.default_rng(self.seed)
-        )
-        return shown.level > _UNRELATED
+        return self.holds.level > _UNRELATED
+
+    @cached_property
+    def holds(self) -> Missed:
+        """What functions that are known to hold leave: some of its neurons and the others."""
+        values = self.probe.manifold.activations.astype(np.float64)
+        return function.known_to_hold(values, self.rank.rank, np.random.default_rng(self.seed))
 
     @cached_property
     def chart(self) -> Chart:
