@@ -45,7 +45,7 @@ def test_what_is_lost_stays_lost_in_any_number_of_samples(dimension: int, seed: 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_errors_of_turns_nearer_than_samples_fall(seed: int) -> None:
-    values, wound = _sides(20, 200, seed)
+    values, wound = _sides(10, 100, seed)
     shown = _missed(values, wound, 1, seed)
     assert shown.level > 0.01
     assert shown.fall < 0.8
