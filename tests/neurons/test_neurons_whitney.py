@@ -9,6 +9,7 @@ import pytest
 
 import sametask as st
 from assertions import raises_one_line
+from sametask._outcome import Severity
 from worlds import EVERY, RandomNetwork
 
 
@@ -154,3 +155,35 @@ def test_what_is_no_probe_and_a_single_neuron_are_refused():
         st.whitney(np.zeros((3, 3)))  # pyright: ignore[reportArgumentType]
     with raises_one_line("probe: 1 neuron"):
         st.whitney(seen("interval", 60, 0, neurons=1))
+
+
+def crossing(n: int, seed: int) -> st.Probe:
+    """Two of eight neurons of a small network on a square, 0 and 6, lay a tenth of it on two sheets."""
+    rng = np.random.default_rng(205)
+    inner, bias, outer = rng.normal(size=(2, 12)) * 1.5, rng.normal(size=12), rng.normal(size=(12, 8)) / np.sqrt(12)
+    network = st.from_callable(lambda x: np.tanh(x @ inner + bias) @ outer)
+    return st.probe(network, np.random.default_rng(seed).uniform(0, 1, (n, 2)), st.CentralDifference(1e-4))
+
+
+def test_what_samples_left_out_show_is_not_called_enough():
+    """Samples are too sparse to see the sheets meet, not to see that the few do not tell the others."""
+    found = st.whitney(crossing(250, 0), range(1, 5), draws=2)
+    assert found.greedy_folded[1] <= found.stray
+    assert found.enough_greedy != 2
+    assert "others missed" in {finding.name for finding in found.findings}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_few_that_do_not_determine_the_others_are_told_of_whether_folds_are_seen_or_not(seed):
+    rebuilt = st.reconstruct(crossing(150, seed), [0, 6])
+    assert rebuilt.findings[0].severity is Severity.DECISIVE
+    assert rebuilt.findings[0].name == "not determined"
+
+
+def test_of_tiny_samples_nothing_is_sure():
+    found = st.whitney(seen("circle", 40, 1, neurons=6), draws=2)
+    assert found.enough_drawn is None
+    assert found.enough_greedy is None
+    assert found.findings[0].name == "few samples"
+    assert "too few" in found.meaning
+    assert json.dumps(found.to_dict(), allow_nan=False)

@@ -18,12 +18,13 @@ from sametask.charts import Chart, chart
 from sametask.neurons.choice import Neurons
 from sametask.neurons.regression import left_out_errors
 from sametask.neurons.sheets import Sheets
-from sametask.neurons.whitney import about_reference, described, some
+from sametask.neurons.whitney import Determined, about_reference, described, some
 from sametask.numerics import local_metric
 from sametask.numerics.manifold import SampledManifold, combine
 from sametask.numerics.neighbours import NeighbourGraph
 from sametask.probes import Probe, local_rank
 from sametask.transformation import Estimate, OneWay, fitted_slopes, radius_of, spread_around
+from sametask.verdict.judging import FEWEST
 from sametask.verdict.verdict import Trial, by_weight
 
 _PARTS = 5
@@ -274,7 +275,9 @@ def reconstruct_from(
         (),
         renderer,
     )
-    findings = _findings(probe, used, result, sheets, choice)
+    columns = np.searchsorted(choice.index, few)
+    determined = len(rows) < FEWEST or Determined.of(choice, rng)(columns)
+    findings = _findings(probe, used, result, sheets, choice, determined)
     return dataclasses.replace(result, findings=by_weight(findings))
 
 
@@ -402,7 +405,9 @@ def _held_out(probe: Probe, few: Array, others: Array, rng: np.random.Generator)
     return one, more[0] if more else None
 
 
-def _findings(probe: Probe, used: Probe, result: Reconstruction, sheets: Sheets, choice: Neurons) -> list[Finding]:
+def _findings(
+    probe: Probe, used: Probe, result: Reconstruction, sheets: Sheets, choice: Neurons, determined: bool
+) -> list[Finding]:
     found = [finding for finding in about_reference(probe, used, sheets, choice) if finding.name != "constant neurons"]
     if probe.inputs is None:
         found.append(
@@ -423,7 +428,17 @@ def _findings(probe: Probe, used: Probe, result: Reconstruction, sheets: Sheets,
             )
         )
     poor = int(np.count_nonzero(result.r2 < _POOR))
-    if poor and result.folded <= result.stray:
+    if not determined:
+        found.append(
+            Finding(
+                "not determined",
+                f"the others are not a function of these {len(result.neurons)}: at samples left out the error is "
+                "far above that of functions known to hold, and does not fall with more samples",
+                "add neurons" if result.folded > result.stray else "add neurons, or give more samples to see the folds",
+                Severity.DECISIVE,
+            )
+        )
+    if poor and determined and result.folded <= result.stray:
         found.append(
             Finding(
                 "poorly reconstructed",

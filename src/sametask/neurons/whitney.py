@@ -17,7 +17,9 @@ from sametask.charts import chart
 from sametask.neurons.choice import Neurons
 from sametask.neurons.sheets import Sheets
 from sametask.probes import Probe, local_rank
+from sametask.verdict import function
 from sametask.verdict.folds import find_folds
+from sametask.verdict.judging import FEWEST
 from sametask.verdict.verdict import by_weight
 
 MOST_SAMPLES = 2000
@@ -45,8 +47,13 @@ class Whitney:
         dimension: intrinsic dimension d that all neurons together carry.
         stray: share of folded samples that is no more than strays: fewer than one crossing shows.
         best: error with all neurons, what is left to the spacing of samples and to noise.
-        enough_drawn: the least number from which on no draw folds, or None.
-        enough_greedy: the least number from which on the greedy choice does not fold, or None.
+        missed_drawn: (c,) whether the other neurons are no function of the draw that predicts them worst, by samples
+            left out; folds can be missed where samples are sparse. Only told where no draw folds, up to the first number
+            that holds.
+        missed_greedy: (c,) the same of the greedy choice.
+        enough_drawn: the least number from which on no draw folds or misses the others; None if there is none, or if
+            samples are too few to tell.
+        enough_greedy: the same of the greedy choice.
         neurons: the neurons picked: the greedy choice of ``enough_greedy`` of them (of the most tried, where it is
             None), for ``probe.select``.
         names: of all neurons.
@@ -66,6 +73,8 @@ class Whitney:
     dimension: int
     stray: float
     best: float
+    missed_drawn: Bool[Array, " c"]
+    missed_greedy: Bool[Array, " c"]
     names: tuple[str, ...]
     samples: tuple[int, int]
     network: str
@@ -84,13 +93,22 @@ class Whitney:
 
     @property
     def enough_drawn(self) -> int | None:
-        """The least number from which on no draw folds."""
-        return _from_on(self.counts, np.asarray(self.unfolded.all(axis=0)))
+        """The least number from which on no draw folds or misses the others."""
+        if self.few_samples:
+            return None
+        return _from_on(self.counts, np.asarray(self.unfolded.all(axis=0)) & ~self.missed_drawn)
 
     @property
     def enough_greedy(self) -> int | None:
-        """The least number from which on the greedy choice does not fold."""
-        return _from_on(self.counts, self.greedy_folded <= self.stray)
+        """The least number from which on the greedy choice does not fold or miss the others."""
+        if self.few_samples:
+            return None
+        return _from_on(self.counts, (self.greedy_folded <= self.stray) & ~self.missed_greedy)
+
+    @property
+    def few_samples(self) -> bool:
+        """Whether there are too few samples to be sure of anything."""
+        return self.samples[0] < FEWEST
 
     @property
     def neurons(self) -> tuple[int, ...]:
@@ -121,16 +139,19 @@ class Whitney:
         """The answer in a sentence or two."""
         drawn, greedy = self.enough_drawn, self.enough_greedy
         last = int(self.counts[-1])
+        if self.few_samples:
+            return f"{self.samples[0]} samples are too few to tell how many neurons are enough (theory: {self.theory})."
         first = (
             f"From {_neurons(drawn)} on, none of {len(self.error)} random draws folds (theory: {self.theory})."
             if drawn is not None
-            else f"Up to {_neurons(last)}, some of {len(self.error)} random draws fold (theory: {self.theory})."
+            else f"Up to {_neurons(last)}, some of {len(self.error)} random draws fold"
+            f"{' or miss others' if self.missed_drawn.any() else ''} (theory: {self.theory})."
         )
         named = ", ".join(self.names[k] for k in self.neurons)
         second = (
             f"Chosen well, {_neurons(greedy)} {'is' if greedy == 1 else 'are'} enough: {named}."
             if greedy is not None
-            else f"The greedy choice folds as well: {named}."
+            else f"The greedy choice folds{' or misses others' if self.missed_greedy.any() else ''} as well: {named}."
         )
         return f"{first} {second}"
 
@@ -149,6 +170,7 @@ class Whitney:
             "drawn": self.drawn.tolist(),
             "stray": self.stray,
             "best_error": self.best,
+            "missed": {"drawn": self.missed_drawn.tolist(), "greedy": self.missed_greedy.tolist()},
             "counts": [
                 {
                     "neurons": int(count),
@@ -214,6 +236,7 @@ def count_neurons(
         order = neurons.greedy(tried[-1], order)
         seen += [look(each[: tried[-1]]) for each in (*drawn, order)]
     error, folded = np.moveaxis(np.reshape(seen, (len(tried), draws + 1, 2)), (0, 1, 2), (2, 1, 0))
+    missed_drawn, missed_greedy = np.zeros(len(tried), bool), np.zeros(len(tried), bool)
     result = Whitney(
         np.array(tried),
         error[:-1],
@@ -225,18 +248,74 @@ def count_neurons(
         d,
         stray,
         neurons.best_error(),
+        missed_drawn,
+        missed_greedy,
         probe.neurons,
         (sheets.size, len(probe)),
         probe.name,
         (),
         renderer,
     )
+    if not result.few_samples:
+        test = Determined.of(neurons, rng)
+        # sheets that are sampled too sparsely to be seen to meet show in what the few miss
+        while (enough := result.enough_drawn) is not None:
+            k = tried.index(enough)
+            worst = int(np.argmax(np.nan_to_num(error[:-1, k])))
+            if test(drawn[worst, :enough]):
+                break
+            missed_drawn[k] = True
+        while (enough := result.enough_greedy) is not None and not test(order[:enough]):
+            missed_greedy[tried.index(enough)] = True
     return dataclasses.replace(result, findings=by_weight(_findings(probe, used, result, sheets, neurons)))
+
+
+@dataclass(frozen=True)
+class Determined:
+    """Whether a few neurons determine the others, by samples left out, beside functions that are known to hold."""
+
+    neurons: Neurons
+    known: function.Missed
+    rng: np.random.Generator
+
+    @staticmethod
+    def of(neurons: Neurons, rng: np.random.Generator) -> Determined:
+        """The test for neurons to choose from."""
+        known = function.known_to_hold(neurons.values, neurons.dimension, rng, fewest=True)
+        return Determined(neurons, known, rng)
+
+    def __call__(self, columns: Array) -> bool:
+        """Whether these determine the others."""
+        values, others = self.neurons.values, np.setdiff1d(self.neurons.targets, columns)
+        if len(others) == 0:
+            return True
+        return function.determines(values[:, columns], values[:, others], self.neurons.dimension, self.known, self.rng)
 
 
 def _findings(probe: Probe, used: Probe, result: Whitney, sheets: Sheets, neurons: Neurons) -> list[Finding]:
     """What was noticed about the probe and about the counts."""
     findings = about_reference(probe, used, sheets, neurons)
+    if result.few_samples:
+        findings.append(
+            Finding(
+                "few samples",
+                f"{result.samples[0]} samples are too few to be sure of anything: folds are not seen between them",
+                f"give at least {FEWEST} samples, some hundreds for each dimension to be sure",
+                Severity.DECISIVE,
+            )
+        )
+        return findings
+    if result.missed_greedy.any() or result.missed_drawn.any():
+        least = int(result.counts[result.missed_greedy | result.missed_drawn].min())
+        findings.append(
+            Finding(
+                "others missed",
+                f"from {_neurons(least)} on no fold is seen, but others are not a function of so few: at samples "
+                "left out the error is far above that of functions known to hold, and does not fall with more samples",
+                "give more samples to see the folds, or take more neurons",
+                Severity.WARNING,
+            )
+        )
     if result.enough_greedy is None and result.enough_drawn is None:
         last = int(result.counts[-1])
         findings.append(

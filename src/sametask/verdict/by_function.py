@@ -11,9 +11,10 @@ from sametask.charts.chart import Chart, chart
 from sametask.matching.match import spectral_scale
 from sametask.transformation import Transformation
 from sametask.verdict import diagnosis
-from sametask.verdict.direction import LEAST_ERROR, Direction, directions
+from sametask.verdict.direction import Direction, directions
 from sametask.verdict.evidence import SURE, Evidence
 from sametask.verdict.figures import of_spectra
+from sametask.verdict.function import LEAST_ERROR
 from sametask.verdict.judging import FEWEST, Case, Judgement, advice, needed
 from sametask.verdict.single import Single
 from sametask.verdict.verdict import Decision, Trial

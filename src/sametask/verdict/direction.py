@@ -11,18 +11,14 @@ from sametask._types import Array
 from sametask.numerics.manifold import SampledManifold
 from sametask.verdict import function
 from sametask.verdict.evidence import REACH, SURE, Evidence, log_spread, rms
-from sametask.verdict.function import ARITHMETIC, Missed
+from sametask.verdict.function import ARITHMETIC, FALLS, LEAST_ERROR, Missed
 from sametask.verdict.single import Single
 
-LEAST_ERROR = 3e-3
-"""Of no account, even where data without noise would show less."""
 _BY_CHANCE = 0.9
 """Predictions that miss by as much of what random ones do tell nothing, whatever the noise floor."""
 _SURELY = 0.99
 _FAR = 0.5
 """Steps between neighbouring samples, as a share of the spread, that are too far to follow."""
-_FALLS = 0.5
-"""Errors of smooth functions at least halve where samples double, in up to three dimensions."""
 _STAYS = 0.8
 """Errors that fall by less are noise."""
 _NOISE_REACH = 2.0
@@ -136,7 +132,7 @@ def directions(
             f"fall of the left-out error, {claim}",
             claim,
             seen.fall,
-            min(falls.fall, 1.0) if falls else _FALLS,
+            min(falls.fall, 1.0) if falls else FALLS,
             1.0,
             float(np.linalg.norm([log_spread(each, np.random.default_rng(seed)) for each in heard])),
             "of that with half of the samples",

@@ -13,10 +13,14 @@ from sametask.numerics.manifold import SampledManifold
 
 _MOST = 500
 """Rows that are predicted; all others may serve to predict them."""
-ARITHMETIC = 1e-4
-"""Errors of less are those of arithmetic and of interpolation; how they fall tells nothing."""
 _SPLITS = 2
 """Ways in which neurons are divided into those predicted from and those predicted."""
+LEAST_ERROR = 3e-3
+"""Of no account, even where data without noise would show less."""
+ARITHMETIC = 1e-4
+"""Errors of less are those of arithmetic and of interpolation; how they fall tells nothing."""
+FALLS = 0.5
+"""Errors of smooth functions at least halve where samples double, in up to three dimensions."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +95,42 @@ def left_out_errors(
     return np.linalg.norm(wrong, axis=1) / max(spread, np.finfo(float).tiny)
 
 
-def known_to_hold(values: Float[Array, "n m"], dimension: int, rng: np.random.Generator) -> Missed:
+def determines(
+    source: Float[Array, "n m1"],
+    target: Float[Array, "n m2"],
+    dimension: int,
+    known: Missed,
+    rng: np.random.Generator,
+) -> bool:
+    """Whether the error is nearer to that of functions known to hold than to that of shuffled rows, or falls with more
+    samples as theirs does."""
+    seen = missed(source, target, dimension, rng)
+    shuffled = left_out_errors(source, target[rng.permutation(len(target))], dimension, some(len(target), rng))
+    null = np.sqrt(np.mean(np.square(shuffled)))
+    if seen.level <= np.sqrt(max(LEAST_ERROR, known.level) * null):
+        return True
+    # next to nothing errors are those of arithmetic, and fall no more
+    falls = known.fall if known.level > ARITHMETIC else FALLS
+    return bool(seen.fall < np.sqrt(min(falls, 1.0)))
+
+
+def known_to_hold(
+    values: Float[Array, "n m"], dimension: int, rng: np.random.Generator, *, fewest: bool = False
+) -> Missed:
     """The same for functions that are known to hold: some of a network's neurons, as many as embed, and the others.
 
     Noise is in both, as it is between networks. Where neurons are hardly more than dimensions, functions of them are
     taken that bend as much as sines over one standard deviation of each.
+
+    Args:
+        values: activations.
+        dimension: intrinsic dimension d.
+        rng: of the neurons, and of the rows.
+        fewest: no more neurons than the 2d + 1 that embed, rather than half of them.
     """
     m = values.shape[1]
-    enough = max(m // 2, min(2 * dimension + 1, m - 1))
+    embedding = min(2 * dimension + 1, m - 1)
+    enough = embedding if fewest else max(m // 2, embedding)
     if enough < dimension + 1:
         spread = values.std(axis=0)
         scaled = (values - values.mean(axis=0)) / np.maximum(spread, np.finfo(float).tiny)
