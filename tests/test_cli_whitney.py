@@ -46,6 +46,8 @@ def test_json_alone_on_standard_output(saved, capsys):
     ("arguments", "message"),
     [
         (("--counts", "a"), "--counts: 'a'; give"),
+        (("--neurons", "3"), "--neurons: "),
+        (("--inputs", "x.npy"), "--inputs: "),
         (("--counts", "0"), "--counts: [0]; give"),
         (("--counts", "9"), "--counts: 9, but 8 neurons vary"),
         (("--draws", "0"), "--draws: 0; give"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib
+import itertools
 from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
@@ -175,3 +176,21 @@ def nearest(name: str, known: Sequence[str]) -> str:
     if close:
         return "did you mean " + " or ".join(map(repr, close)) + "?"
     return "there are " + ", ".join(map(repr, known[:8])) + (", …" if len(known) > 8 else "")
+
+
+def different(names: Sequence[str]) -> tuple[str, ...]:
+    """Names, those that repeat numbered.
+
+    Examples:
+        >>> different(["a", "b", "a", "a (2)"])
+        ('a', 'b', 'a (3)', 'a (2)')
+    """
+    taken, seen, result = set(names), set(), []
+    for name in names:
+        new = name
+        if name in seen:
+            new = next(each for n in itertools.count(2) if (each := f"{name} ({n})") not in taken)
+            taken.add(new)
+        seen.add(name)
+        result.append(new)
+    return tuple(result)

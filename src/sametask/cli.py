@@ -126,6 +126,7 @@ def _relative_scale(given: str) -> float | None:
 
 def _compare(options: argparse.Namespace) -> int:
     _check_places(options)
+    _check_used(options, options.first, options.second)
     second_inputs = options.inputs if options.inputs_b is None else options.inputs_b
     first = _probe_of(options.first, options.inputs, options.layers_a, options, "A", "--inputs")
     second = _probe_of(options.second, second_inputs, options.layers_b, options, "B", "--inputs-b or --inputs")
@@ -163,11 +164,10 @@ def _classes(options: argparse.Namespace) -> int:
         if not anchors.endswith(".npy") and not Path(anchors).is_file():
             raise InputError(f"--anchors: no such file {anchors}; give ids, none or ROWS.npy")
         anchors = _load("--anchors", Path(anchors))
-    with _naming_options("anchors", "seed"):
+    with _naming_options("anchors", "seed", n_jobs="jobs"):
         made = classes(probes, anchors=anchors, seed=options.seed, n_jobs=options.jobs)
     _write_json(made.to_dict(), options)
-    if options.report is not None:
-        made.report(options.report)
+    _write_report(made, options)
     if options.json != "-":
         _say(str(made))
         if options.report is not None:
@@ -210,6 +210,7 @@ def _translate(options: argparse.Namespace) -> int:
 
 def _whitney(options: argparse.Namespace) -> int:
     _check_places(options)
+    _check_used(options, options.network)
     seen = _probe_of(options.network, options.inputs, options.layers, options, "network", "--inputs")
     with _naming_options("counts", "draws", "seed"):
         found = whitney(seen, _counts(options.counts), options.draws, seed=options.seed)
@@ -220,8 +221,7 @@ def _whitney(options: argparse.Namespace) -> int:
         else:
             with _files.whole("--json", options.json) as file:
                 file.write(text.encode() + b"\n")
-    if options.report is not None:
-        found.report(options.report)
+    _write_report(found, options)
     if options.json != "-":
         _say(str(found))
         if options.report is not None:
@@ -233,14 +233,15 @@ def _whitney(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _naming_options(*arguments: str) -> Iterator[None]:
-    """Where a function refuses its argument, name the option that it was given by."""
+def _naming_options(*arguments: str, **named: str) -> Iterator[None]:
+    """Where a function refuses its argument, name the option that it was given by: the same, or as ``named`` says."""
     try:
         yield
     except InputError as error:
         argument, colon, rest = str(error).partition(":")
-        if argument not in arguments:
+        if argument not in (*arguments, *named):
             raise
+        argument = named.get(argument, argument)
         rest = rest.replace("anchors=None", "--anchors none")
         raise InputError(f"--{argument.replace('_', '-')}{colon}{rest}") from None
 
@@ -253,11 +254,28 @@ def _check_places(options: argparse.Namespace) -> None:
             _files.place(f"--{name}", path)
 
 
+def _check_used(options: argparse.Namespace, *specs: str) -> None:
+    """Refuse what only serves to probe, where all are probes already."""
+    if not all(Path(spec).is_dir() for spec in specs):
+        return
+    for name in ("inputs", "inputs_b", "neurons", "step", "dimension"):
+        if getattr(options, name, None) is not None:
+            raise InputError(
+                f"--{name.replace('_', '-')}: {' and '.join(specs)} {'is' if len(specs) == 1 else 'are'} probed "
+                "already; leave it out, or give it to  sametask probe"
+            )
+
+
+def _write_report(record: Any, options: argparse.Namespace) -> None:
+    if options.report is not None:
+        with _naming_options(path="report"):
+            record.report(options.report)
+
+
 def _conclude(verdict: Verdict, options: argparse.Namespace) -> int:
     """Write what was asked for, then say the answer; a reader who has gone does not change the answer."""
     _write_json(verdict.to_dict(), options)
-    if options.report is not None:
-        verdict.report(options.report)
+    _write_report(verdict, options)
     if options.json != "-":
         _say(str(verdict))
         if options.report is not None:
@@ -534,7 +552,7 @@ def _probing(parser: argparse.ArgumentParser) -> None:
 
 def _output(parser: argparse.ArgumentParser, report: Path | None = None) -> None:
     parser.add_argument("--report", type=Path, metavar="OUT.html", default=report, help="write a page with pictures")
-    parser.add_argument("--json", metavar="OUT.json", help="write the verdict as JSON; - for standard output")
+    parser.add_argument("--json", metavar="OUT.json", help="write the answer as JSON; - for standard output")
     parser.add_argument("--seed", type=int, default=0, help="of every random choice (default %(default)s)")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -227,3 +228,24 @@ def test_activations_of_another_number_of_neurons_are_refused():
         found(probe.activations)
     with raises_one_line("activations: NaN"):
         found(np.full((2, 2), np.nan))
+
+
+def test_inputs_that_the_network_does_not_see_are_named_in_the_answer():
+    x = np.random.default_rng(0).uniform(-1, 1, (200, 2))
+    blind = st.from_callable(lambda x: np.hstack([np.sin(x[:, :1] + k) for k in range(4)]))
+    meaning = st.reconstruct(st.probe(blind, x, st.CentralDifference(1e-4)), [0, 1]).meaning
+    assert "1 of 2 input coordinates to within" in meaning
+    assert "Input 1 cannot be told" in meaning
+    even = st.from_callable(lambda x: np.hstack([np.cos(k * x[:, :1]) for k in (1, 2, 3)]))
+    meaning = st.reconstruct(st.probe(even, x[:, :1], st.CentralDifference(1e-4)), [0]).meaning
+    assert "The input cannot be told" in meaning
+    assert "the input to within" not in meaning
+
+
+def test_neurons_of_one_name_are_told_apart():
+    probe, _ = seen("circle", 120, 3, neurons=6)
+    alike = dataclasses.replace(probe, neurons=("a", "a", "a", "b", "c", "d"))
+    told = st.reconstruct(alike, [3, 4, 5]).to_dict()
+    assert list(told["r2"]) == ["a", "a (2)", "a (3)"]
+    with raises_one_line("neurons: 'a' is the name of 3 neurons; give indices"):
+        st.reconstruct(alike, ["a", "b"])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import sametask as st
+from assertions import raises_one_line
 from worlds import RandomNetwork, circle
 
 
@@ -68,3 +69,12 @@ def test_a_place_that_cannot_be_written_is_told_in_one_line(tmp_path):
     for record in (st.whitney(probe_of("none"), [2], draws=1), st.reconstruct(probe_of("none"), [0, 1])):
         with pytest.raises(st.InputError, match="is a directory"):
             record.report(tmp_path)
+
+
+@pytest.mark.parametrize("path", [None, 5, b"x"])
+def test_what_is_no_place_is_refused_in_one_line(path):
+    found = st.whitney(probe_of("none"), [1, 2], draws=1)
+    rebuilt = st.reconstruct(probe_of("none"), [0, 1, 2])
+    for record in (found, rebuilt):
+        with raises_one_line(f"path: {path!r}; give"):
+            record.report(path)

@@ -168,6 +168,19 @@ def test_probes_and_a_metric_of_ones_own() -> None:
     assert carried.after > 0.9 > carried.chance + 0.5
 
 
+def test_a_head_that_writes_to_what_it_is_given_leaves_activations_alone() -> None:
+    sides = [_side(k, 2 + k, _position) for k in (0, 1)]
+    given = [side[0].copy() for side in sides]
+
+    def head(y: np.ndarray) -> np.ndarray:
+        y *= 0
+        return y[:, :2]
+
+    st.transfer_head(_matched()[0], head, *sides)
+    for side, before in zip(sides, given, strict=True):
+        np.testing.assert_array_equal(side[0], before)
+
+
 def test_what_the_verdict_leaves_open_is_said() -> None:
     both = pair("interval", 150, 6, anchors=0)
     verdict = st.compare(both.first, both.second, anchors=None)
@@ -228,7 +241,7 @@ def test_mistakes_are_told_in_one_line() -> None:
         st.transfer_head(t, head, numbers[0][0], numbers[1])
     with raises_one_line("second", "499 rows", "500"):
         st.transfer_head(t, head, numbers[0], (numbers[1][0], numbers[1][1][1:]))
-    with raises_one_line("second", "another kind"):
+    with raises_one_line("second", "labels (int64)", "numbers (float64) in first"):
         st.transfer_head(t, head, numbers[0], labels[1])
     with raises_one_line("first", "all the same"):
         st.transfer_head(t, head, (numbers[0][0], np.zeros(500)), numbers[1])
@@ -248,5 +261,7 @@ def test_mistakes_are_told_in_one_line() -> None:
         st.transfer_head(t, lambda y: y[:, :2], *labels)
     with raises_one_line("activations", "4 neurons", "5"):
         st.transfer_head(t, head, numbers[0], (numbers[1][0][:, :4], numbers[1][1]))
+    with raises_one_line("metric", "NaN"):
+        st.transfer_head(t, head, *numbers, metric=lambda a, b: np.nan)
     with raises_one_line("metric", "fails", "TypeError"):
         st.transfer_head(t, head, *numbers, metric=lambda a: 1.0)

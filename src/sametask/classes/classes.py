@@ -14,7 +14,7 @@ from scipy.cluster.hierarchy import linkage
 from scipy.sparse.csgraph import shortest_path
 from scipy.spatial.distance import squareform
 
-from sametask import _check
+from sametask import _check, _files
 from sametask._check import InputError
 from sametask._outcome import Finding, Severity
 from sametask._types import Array, Bool, Float, Int
@@ -322,4 +322,4 @@ class Classes:
             InputError: ``path`` cannot be written.
             MissingExtraError: matplotlib is not installed.
         """
-        self.renderer(self, Path(path))
+        self.renderer(self, _files.place("path", path))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sametask import _check
+from sametask import _check, _files
 from sametask._check import InputError
 from sametask._outcome import Finding, Severity
 from sametask._types import Array, Float
@@ -30,10 +30,14 @@ from sametask.verdict.verdict import Trial, by_weight
 _PARTS = 5
 _ENOUGH_HELD_OUT = 200
 """Parts are left out, one after another, until so many samples were."""
+_UNTOLD = 0.5
+"""An input coordinate of which less is explained is not told."""
 _POOR = 0.9
 """A neuron of which less is explained is not reconstructed well."""
 _LEAST = 1e-3
 """Input coordinates whose variance is less than this share of the largest are as good as constant."""
+_LISTED = 5
+"""So many input coordinates are named."""
 _DEVIATIONS = 4.0
 _BLOCK = 1 << 22
 
@@ -138,14 +142,16 @@ class Reconstruction:
     def meaning(self) -> str:
         """The answer in a sentence or two."""
         few = ", ".join(self.names[k] for k in self.neurons)
-        parts = []
-        if self.input_error is not None:
-            parts.append(f"the input to within {_percent(self.input_error)} of its spread")
+        parts, untold = [], ""
+        if self.held_out_inputs is not None:
+            told_inputs, untold = _of_inputs(self.held_out_inputs)
+            parts += told_inputs
         if self.others:
             count = len(self.others)
             what = "the other neuron" if count == 1 else f"the other {count} neurons"
             parts.append(f"{what} to within {_percent(self.error)} of their spread")
         told = f"{few} tell{'s' if len(self.neurons) == 1 else ''} {' and '.join(parts)}, at samples left out."
+        told = " ".join([told] * bool(parts) + [untold] * bool(untold))
         if self.folded > self.stray:
             told += f" At {self.folded:.0%} of the samples they do not tell two places apart."
         return told
@@ -168,13 +174,14 @@ class Reconstruction:
         return "\n".join(lines + [f"  {finding}" for finding in self.findings])
 
     def to_dict(self) -> dict[str, Any]:
-        """The record as plain numbers and strings, for JSON."""
+        """The record as plain numbers and strings, for JSON; names that repeat are numbered."""
+        names = _check.different(self.names)
         return {
             "network": self.network,
             "dimension": self.dimension,
             "meaning": self.meaning,
             "neurons": list(self.neurons),
-            "neuron_names": [self.names[k] for k in self.neurons],
+            "neuron_names": [names[k] for k in self.neurons],
             "folded": self.folded,
             "held_out": len(self.held_out.rows),
             "error": {
@@ -182,7 +189,7 @@ class Reconstruction:
                 "inputs": self.input_error,
             },
             "coverage": {name: list(shares) for name, shares in self.coverage.items()},
-            "r2": {self.names[k]: _number(share) for k, share in zip(self.others, self.r2, strict=True)},
+            "r2": {names[k]: _number(share) for k, share in zip(self.others, self.r2, strict=True)},
             "input_r2": None if self.input_r2 is None else [_number(share) for share in self.input_r2],
             "findings": described(self.findings),
         }
@@ -197,7 +204,7 @@ class Reconstruction:
             InputError: ``path`` cannot be written.
             MissingExtraError: matplotlib is not installed.
         """
-        self.renderer(self, Path(path))
+        self.renderer(self, _files.place("path", path))
 
 
 def explained(trial: Trial, least: float = 1e-12) -> Float[Array, " m"]:
@@ -205,6 +212,24 @@ def explained(trial: Trial, least: float = 1e-12) -> Float[Array, " m"]:
     total = np.square(trial.true - trial.true.mean(axis=0)).sum(axis=0)
     missed = np.square(trial.predicted - trial.true).sum(axis=0)
     return np.where(total > least * total.max(initial=0), 1 - missed / np.where(total > 0, total, 1), np.nan)
+
+
+def _of_inputs(trial: Trial) -> tuple[list[str], str]:
+    """What is told of the inputs, and a sentence on what is not."""
+    share = explained(trial, _LEAST)
+    varied, untold = np.flatnonzero(np.isfinite(share)), np.flatnonzero(share < _UNTOLD)
+    if not len(untold):
+        return [f"the input to within {_percent(relative_error(trial))} of its spread"], ""
+    why = f"R² below {_UNTOLD}, at samples left out"
+    if len(untold) == len(varied):
+        return [], f"The input cannot be told ({why})."
+    kept = np.setdiff1d(varied, untold)
+    told = dataclasses.replace(trial, predicted=trial.predicted[:, kept], true=trial.true[:, kept])
+    listed = ", ".join(map(str, untold[:_LISTED])) + (f" and {len(untold) - _LISTED} more" * (len(untold) > _LISTED))
+    return (
+        [f"{len(kept)} of {len(varied)} input coordinates to within {_percent(relative_error(told))} of their spread"],
+        f"Input {listed} cannot be told ({why}).",
+    )
 
 
 def relative_error(trial: Trial) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sametask import _files
 from sametask._check import InputError
 from sametask._outcome import Finding, Severity
 from sametask._types import Array, Bool, Float, Int
@@ -48,8 +49,8 @@ class Whitney:
         stray: share of folded samples that is no more than strays: fewer than one crossing shows.
         best: error with all neurons, what is left to the spacing of samples and to noise.
         missed_drawn: (c,) whether the other neurons are no function of the draw that predicts them worst, by samples
-            left out; folds can be missed where samples are sparse. Only told where no draw folds, up to the first number
-            that holds.
+            left out; folds can be missed where samples are sparse. Only told where no draw folds, up to the first
+            number that holds.
         missed_greedy: (c,) the same of the greedy choice.
         enough_drawn: the least number from which on no draw folds or misses the others; None if there is none, or if
             samples are too few to tell.
@@ -194,7 +195,7 @@ class Whitney:
             InputError: ``path`` cannot be written.
             MissingExtraError: matplotlib is not installed.
         """
-        self.renderer(self, Path(path))
+        self.renderer(self, _files.place("path", path))
 
 
 def count_neurons(

@@ -67,7 +67,7 @@ def classes(
         ((0, 1),)
     """
     probes = _probes(probes)
-    names = _different([probe.name for probe in probes])
+    names = _check.different([probe.name for probe in probes])
     rows = _rows(probes, names, anchors)
     method = DiffusionChart() if method is None else method
     if not isinstance(method, DiffusionChart):
@@ -133,30 +133,13 @@ def _probes(given: Any) -> list[Probe]:
     return list(given)
 
 
-def _different(names: Sequence[str]) -> tuple[str, ...]:
-    """Names, those that repeat numbered.
-
-    Examples:
-        >>> _different(["a", "b", "a", "a (2)"])
-        ('a', 'b', 'a (3)', 'a (2)')
-    """
-    taken, result = set(names), []
-    for k, name in enumerate(names):
-        new = name
-        if name in names[:k]:
-            new = next(each for n in itertools.count(2) if (each := f"{name} ({n})") not in taken)
-            taken.add(new)
-        result.append(new)
-    return tuple(result)
-
-
 def _rows(probes: Sequence[Probe], names: Sequence[str], anchors: Any) -> Callable[[int, int], Array]:
     """For two of the networks, the pairs of rows that saw the same input."""
     if isinstance(anchors, str):
         if anchors != "ids":
             raise InputError(f"anchors: {anchors!r}; give 'ids', a (k, {len(probes)}) array of rows, or None")
         return _by_ids(probes, names)
-    if anchors is None:
+    if anchors is None or (isinstance(anchors, Sequence | np.ndarray) and len(anchors) == 0):
         return lambda i, j: np.empty((0, 2), np.int64)
     table = _table(anchors, probes, names)
 

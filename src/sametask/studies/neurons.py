@@ -93,6 +93,9 @@ def _few(probe: Probe, neurons: object) -> int | list[int]:
         return _check.count("neurons", neurons)
     given = _check.as_array("neurons", neurons, expected)
     if given.ndim == 1 and given.dtype.kind == "U":
+        for each in given:
+            if (count := probe.neurons.count(str(each))) > 1:
+                raise InputError(f"neurons: {_check.shown(str(each))} is the name of {count} neurons; give indices")
         given = np.array([probe.neurons.index(_check.one_of("neurons", str(each), probe.neurons)) for each in given])
     if given.ndim != 1 or len(given) == 0 or given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= m:
         raise InputError(f"neurons: {_check.shown(neurons)}; give {expected}")

@@ -133,21 +133,27 @@ def carry_over(
     own, own_targets = _side(own_argument, own_side)
     others, other_targets = _side(other_argument, other_side)
     kind = METRIC if metric is not None else _kind(own_argument, own_targets)
-    if metric is None and _kind(other_argument, other_targets) != kind:
-        raise InputError(f"{other_argument}: targets of another kind than those of {own_argument}; give the same")
+    if metric is None and (other_kind := _kind(other_argument, other_targets)) != kind:
+        raise InputError(
+            f"{other_argument}: targets are {other_kind} ({other_targets.dtype}), but {kind} ({own_targets.dtype}) in "
+            f"{own_argument}; give floats in both for numbers, or labels in both"
+        )
     estimate = (transformation.backward if of == "first" else transformation.forward)(others)
     activations = own.activations if isinstance(own, Probe) else own
     at_home = _answers(head, activations, own_targets, kind, own_argument)
     abroad = _answers(head, estimate.value, other_targets, kind, other_argument)
     score = _SCORES[kind] if metric is None else _scored_by(metric)
+    before, after = score(at_home), score(abroad)
+    if metric is not None and np.isnan([before, after]).any():
+        raise InputError("metric: returns NaN; give a function of (targets, outputs) to a number")
     inside = estimate.inside
     return HeadTransfer(
         name=name,
         of=of,
         names=transformation.names,
         score=_NAMES.get(kind) or getattr(metric, "__name__", "metric"),
-        before=score(at_home),
-        after=score(abroad),
+        before=before,
+        after=after,
         after_inside=score(_some(abroad, inside)) if inside.sum() > 1 else float("nan"),
         chance=_chance(kind, abroad, score, seed),
         errors=(_error(at_home), _error(abroad), _error(_constant(abroad))) if kind == NUMBERS else None,
@@ -194,7 +200,7 @@ def _kind(argument: str, targets: Array) -> str:
 def _answers(head: Callable[[Array], Any], activations: Array, targets: Array, kind: str, argument: str) -> Answers:
     """What the head says, in the form of the targets."""
     try:
-        outputs = np.asarray(head(activations))
+        outputs = np.asarray(head(np.array(activations)))  # its own copy, which it may write to
     except Exception as error:  # heads raise what they like
         reason = error if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         reason = next(iter(str(reason).splitlines()), "")
@@ -269,7 +275,7 @@ _NAMES = {LABELS: "share right", NUMBERS: "R²"}
 def _scored_by(metric: Callable[[Array, Array], float]) -> Callable[[Answers], float]:
     def score(answers: Answers) -> float:
         try:
-            return float(metric(answers.targets, answers.outputs))
+            return float(metric(answers.targets.copy(), answers.outputs.copy()))
         except Exception as error:  # metrics raise what they like
             reason = next(iter(str(error).splitlines()), "")
             raise InputError(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sametask import _check
+from sametask import _check, _files
 from sametask._check import InputError
 from sametask._outcome import Finding, Severity
 from sametask._types import Array, Bool, Float, Int
@@ -214,7 +214,7 @@ class Verdict:
                     f"heads: {each.name!r} was carried between {' and '.join(each.names)}, but this verdict is about "
                     f"{' and '.join(self.names)}; give its own heads"
                 )
-        self.renderer(self, Path(path), tuple(heads))
+        self.renderer(self, _files.place("path", path), tuple(heads))
 
 
 def _described(match: Match) -> dict[str, Any]:
