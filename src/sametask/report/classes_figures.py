@@ -31,10 +31,11 @@ def pairs(made: Classes) -> Picture:
         tree = dendrogram(made.linkage, no_plot=True)
         order = [int(k) for k in tree["leaves"]]
         n = len(order)
-        names = [wording.short(made.names[k], _LONGEST) for k in order]
+        shown = wording.told_apart(made.names, _LONGEST)
+        names = [shown[k] for k in order]
         letters = _LETTER * max(map(len, names)) + 0.15
         side = _CELL * max(n, 6)
-        left, branch, gap, bottom, top = 0.15, 1.25, 0.12, 1.0, letters
+        left, branch, gap, bottom, top = 0.15, 1.25, 0.12, 1.1, letters
         width = left + branch + gap + letters + side + 0.15
         height = bottom + side + top
         figure = Figure((width, height))
@@ -56,12 +57,12 @@ def pairs(made: Classes) -> Picture:
         twigs.set_yticks([])
         twigs.spines["left"].set_visible(False)
         twigs.set_xlabel("distance:\n1 − probability")
-        scale = axes(left + branch + gap + letters, 0.52, side, 0.13)
+        scale = axes(left + branch + gap + letters, 0.62, side, 0.13)
         scale.imshow(np.linspace(0, 1, 256)[None], cmap=_colours(), aspect="auto", extent=(0, 1, 0, 1))
         scale.set_yticks([])
         scale.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
         scale.spines[["top", "right"]].set_visible(True)
-        scale.set_xlabel("probability that the two are equivalent")
+        scale.set_xlabel("probability that\nthe two are equivalent")
         return drawn(figure)
 
 
@@ -138,7 +139,8 @@ def hasse(made: Classes) -> Picture:
 
 
 def _members(made: Classes, k: int) -> str:
-    names = [wording.short(made.names[i], _LONGEST) for i in made.classes[k]]
+    shown = wording.told_apart(made.names, _LONGEST)
+    names = [shown[i] for i in made.classes[k]]
     more = f" and {len(names) - 2} more" if len(names) > 3 else ""
     return ", ".join(names[: 2 if more else 3]) + more
 

@@ -36,6 +36,17 @@ def whitney(result: Whitney) -> Picture:
                 label="greedy choice",
             )  # fmt: skip
             axes.grid(axis="y")
+        for enough, colour, aside in (
+            (result.enough_drawn, FIRST, 0.06), (result.enough_greedy, SECOND, -0.06),
+        ):  # fmt: skip
+            if enough is not None:
+                for axes in (top, below):
+                    axes.axvline(enough + aside, color=colour, linewidth=1, linestyle=(0, (2, 2)), zorder=1)
+        below.axhline(100 * result.stray, color=SOFT, linewidth=1, linestyle=":")
+        below.annotate(
+            "strays", (1, 100 * result.stray), xycoords=below.get_yaxis_transform(), xytext=(-2, 2),
+            textcoords="offset points", ha="right", va="bottom", color=SOFT,
+        )  # fmt: skip
         top.axhline(result.best, color=SOFT, linewidth=1, linestyle=":")
         top.set_yscale("log")
         top.yaxis.set_major_formatter(plain())

@@ -109,15 +109,17 @@ def _neurons(result: Reconstruction) -> list[Markup]:
     if not len(order):
         return []
     names = [result.names[k] for k in result.others]
-    worst, best = order[:_NAMED], order[::-1][: min(_NAMED, max(len(order) - _NAMED, 0))][::-1]
+    few = len(order) <= 2 * _NAMED
+    groups = [("", order)] if few else [("worst", order[:_NAMED]), ("best", order[-_NAMED:])]
     rows = []
-    for place, group in (("worst", worst), ("best", best)):
+    for place, group in groups:
         for k in group:
             error = float(np.sqrt(np.square(trial.predicted[:, k] - trial.true[:, k]).mean()))
-            rows.append((names[k], place, _share(float(share[k])), wording.number(error),
-                         wording.number(float(trial.true[:, k].std()))))  # fmt: skip
-    columns = ("Neuron", "Among the", "R²", "Error (activation units)", "Spread (activation units)")
-    table = markup.table(columns, rows, caption="The neurons reconstructed worst and best.", class_="evidence")
+            figures = _share(float(share[k])), wording.number(error), wording.number(float(trial.true[:, k].std()))
+            rows.append((names[k], *([] if few else [place]), *figures))
+    columns = ("Neuron", *([] if few else ["Among the"]), "R²", "Error (activation units)", "Spread (activation units)")
+    caption = "All other neurons, the worst first." if few else "The neurons reconstructed worst and best."
+    table = markup.table(columns, rows, caption=caption, class_="evidence")
     shown = np.array(list(dict.fromkeys(order[[0, len(order) // 2, -1]].tolist())))
     panels = _panels(trial, shown, names)
     caption = (
@@ -135,7 +137,7 @@ def _panels(trial: Trial, shown: Array, names: list[str]) -> list[tuple[str, Mar
         picture = neuron_figures.against(trial.true[:, k], trial.predicted[:, k], trial.inside)
         share = _share(float(explained(trial)[k]))
         alt = f"{names[k]}: reconstructed against true values, R² {share}."
-        panels.append((names[k], markup.image(picture.uri, picture.size, alt)))
+        panels.append((f"{names[k]}: R² {share}", markup.image(picture.uri, picture.size, alt)))
     return panels
 
 

@@ -54,7 +54,9 @@ def _figure(result: Whitney) -> Markup:
         f"Above: the error of all other neurons, each of unit spread, predicted at samples that are left out; 1 is no "
         f"better than their means, and the dotted line is what all neurons reach ({wording.number(result.best)}), as "
         "far as the spacing of samples and noise allow. Below: the share of samples within reach of a place that these "
-        "neurons do not tell from another one. The vertical line is 2d + 1, which is enough for generic neurons."
+        "neurons do not tell from another one. The vertical line is 2d + 1, which is enough for generic neurons; "
+        "dashed ones in the colours of both are the numbers found to be enough. Folded samples below the dotted line "
+        "are no more than strays."
     )
     return section("Error and folds", markup.figure([("", markup.image(picture.uri, picture.size, alt))], caption))
 

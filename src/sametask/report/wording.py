@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from sametask.charts.chart import Chart
 from sametask.verdict.evidence import SURE, Evidence
@@ -92,6 +93,22 @@ def short(name: str, most: int = 22) -> str:
     """A name as a figure has room for it."""
     name = printable(name)
     return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def told_apart(names: Sequence[str], most: int = 22) -> list[str]:
+    """Names as a figure has room for them; of those whose beginnings are alike the end that differs is kept.
+
+    Examples:
+        >>> told_apart(["net/layer/one", "net/layer/two", "other"], 8)
+        ['ne…r/one', 'ne…r/two', 'other']
+    """
+    shown = [short(name, most) for name in names]
+    ends = max(most - most // 3 - 1, 1)
+    result = []
+    for name, each in zip(map(printable, names), shown, strict=True):
+        cut = len(name) > most and shown.count(each) > 1
+        result.append(f"{name[: most - 1 - ends]}…{name[-ends:]}" if cut else each)
+    return result
 
 
 def names(verdict: Verdict) -> tuple[str, str]:
