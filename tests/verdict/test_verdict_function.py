@@ -45,10 +45,10 @@ def test_what_is_lost_stays_lost_in_any_number_of_samples(dimension: int, seed: 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_errors_of_turns_nearer_than_samples_fall(seed: int) -> None:
-    values, wound = _sides(10, 100, seed)
-    shown = _missed(values, wound, 1, seed)
-    assert shown.level > 0.01
-    assert shown.fall < 0.8
+    """Ten turns are lost on some dozens of samples, and found by some hundreds."""
+    few, many = (_missed(*_sides(10, n, seed), 1, seed) for n in (60, 400))
+    assert few.level > 0.1
+    assert many.level < 0.01
 
 
 def test_the_nearest_neighbours_are_those_of_a_plain_search() -> None:

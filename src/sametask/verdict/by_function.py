@@ -67,7 +67,7 @@ def _decided(there: Direction, back: Direction) -> tuple[Decision, float]:
     if there.but_for_few and back.but_for_few:
         return Decision.UNDECIDED, 0.5
     failing = {_THERE: back, _BACK: there}.get(decision)
-    if failing is not None and failing.far:
+    if failing is not None and (failing.far or failing.but_for_few):
         return Decision.UNDECIDED, 0.5
     return decision, confidence
 
@@ -141,13 +141,19 @@ def _needed(there: Direction, back: Direction, samples: int) -> int | None:
     return needed(times, samples)
 
 
-def _few_rows(case: Case, way: Direction) -> Finding:
+def _few_rows(case: Case, ways: list[Direction], names: tuple[str, str]) -> Finding:
+    way = ways[0]
     worst = case.pairs[way.seen.rows[np.argsort(way.seen.errors)[:-4:-1]], 0].tolist()
+    whose = "each network is a function of the other"
+    why = "it is as if the two had not seen the same input"
+    if len(ways) == 1:
+        whose = f"the {names[way.target]} network is a function of the {names[way.source]}"
+        why = "samples are too far apart to follow, or a narrow fold or a seam begins"
     return Finding(
         "few rows disagree",
-        "but for a few rows each network is a function of the other: at these it is as if they had not seen the same "
-        f"input (rows {', '.join(map(str, worst))} of the first, and perhaps others)",
-        "check the ids of these rows; without them the rest would decide",
+        f"but for a few rows {whose}; at these {why} (rows {', '.join(map(str, worst))} of the first network's, and "
+        "perhaps others)",
+        "check the ids of these rows; more samples around them would decide",
         Severity.DECISIVE,
     )
 
@@ -169,8 +175,9 @@ def _why_not(case: Case, there: Direction, back: Direction, more: int | None) ->
                 Severity.DECISIVE,
             )
         ]
-    if there.but_for_few and back.but_for_few:
-        return [_few_rows(case, there)]
+    few = [way for way in (there, back) if way.but_for_few and way.holds < 0.5]
+    if few:
+        return [_few_rows(case, few, names)]
     for way in (there, back):
         if way.far and way.holds < 0.5:
             return [
