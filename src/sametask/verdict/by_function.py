@@ -64,10 +64,10 @@ _ONE_WAY_OR_BOTH = (Decision.EQUIVALENT, _THERE, _BACK)
 def _decided(there: Direction, back: Direction) -> tuple[Decision, float]:
     """The decision, undecided where a few rows alone speak against it, or where samples are too far apart to follow."""
     decision, confidence = _four_ways(there.holds, back.holds)
-    if there.but_for_few and back.but_for_few:
+    if any(way.but_for_few and way.holds < 0.5 for way in (there, back)):
         return Decision.UNDECIDED, 0.5
     failing = {_THERE: back, _BACK: there}.get(decision)
-    if failing is not None and (failing.far or failing.but_for_few):
+    if failing is not None and failing.far:
         return Decision.UNDECIDED, 0.5
     return decision, confidence
 
