@@ -153,7 +153,7 @@ def without_match(case: Case) -> Judgement | None:
 def _only_spectra_fail(spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence]) -> bool:
     """Whether spectra cannot tell, as where samples are few or spread too unevenly, and all else agrees."""
     agree = min(figure.probability for figure in (*shape, *anchored)) >= SURE
-    return agree and (not spectrum.separable or SURE > spectrum.probability > 1 - SURE)
+    return agree and not spectrum.separable
 
 
 def _small_overlap(matched: Match) -> Finding:
