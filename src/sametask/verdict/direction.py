@@ -23,8 +23,9 @@ _STAYS = 0.8
 """Errors that fall by less are noise."""
 _NOISE_REACH = 2.0
 """Where noise is the floor, errors of functions are hardly more than it."""
-_FEW = 0.02
-"""A share of wrong correspondences that is left out of account to see whether the others agree."""
+_FEW = 0.1
+"""A share of rows that is left out of account to see whether the others agree: wrong correspondences, or samples apart
+from the rest."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Direction:
         """Whether the target would be a function of the source but for a few rows."""
         errors = np.sort(self.seen.errors)
         kept = errors[: len(errors) - max(3, int(_FEW * len(errors)))]
-        return self.level.probability < 0.5 and dataclasses.replace(self.level, value=rms(kept)).probability >= SURE
+        return self.level.probability < 0.5 and dataclasses.replace(self.level, value=rms(kept)).probability >= 0.5
 
     @property
     def holds(self) -> float:
