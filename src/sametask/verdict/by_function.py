@@ -175,6 +175,18 @@ def _why_not(case: Case, there: Direction, back: Direction, more: int | None) ->
                 Severity.DECISIVE,
             )
         ]
+    for way in (there, back):
+        if way.holds == 0.5 and way.staying and not way.falling:
+            return [
+                Finding(
+                    "little lost",
+                    f"predicting the {names[way.target]} network from the {names[way.source]} leaves "
+                    f"{way.level.value:.2g} of its spread, which more samples do not lessen as they do for functions of "
+                    "its neurons: something small is lost, or noise",
+                    "choose the neurons that carry it (Probe.select), so that its loss shows",
+                    Severity.DECISIVE,
+                )
+            ]
     few = [way for way in (there, back) if way.but_for_few and way.holds < 0.5]
     if few:
         return [_few_rows(case, few, names)]

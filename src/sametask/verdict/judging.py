@@ -79,6 +79,7 @@ class Judgement:
 
 
 _MOST_TIMES = 100.0
+"""Samples more than so many times as many are out of reach."""
 
 
 def needed(times: float, samples: int) -> int | None:
