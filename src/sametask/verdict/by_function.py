@@ -181,8 +181,8 @@ def _why_not(case: Case, there: Direction, back: Direction, more: int | None) ->
                 Finding(
                     "little lost",
                     f"predicting the {names[way.target]} network from the {names[way.source]} leaves "
-                    f"{way.level.value:.2g} of its spread, which more samples do not lessen as they do for functions of "
-                    "its neurons: something small is lost, or noise",
+                    f"{way.level.value:.2g} of its spread, which more samples do not lessen as they do for functions "
+                    "of its neurons: something small is lost, or noise",
                     "choose the neurons that carry it (Probe.select), so that its loss shows",
                     Severity.DECISIVE,
                 )
