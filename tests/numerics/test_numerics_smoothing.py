@@ -83,7 +83,10 @@ def by_lists(activations: np.ndarray, metric: LocalMetric, near: np.ndarray) -> 
         return float(np.median([np.mean((fit(i, count, degree, False) - np.eye(d)) ** 2) for i in range(n)]))
 
     degree, count = min([(degree, count) for degree in (2, 1) for count in counts], key=lambda one: missed(*one))
-    return np.array([fit(i, count, degree, True) for i in range(n)]) / metric.inflation
+    typical = np.median([np.trace(fit(i, count, degree, False)) / d for i in range(n)])
+    freedom = (d + 1) * metric.inflation / (metric.inflation - 1)
+    ratio = metric.inflation * (1 - 4 / (3 * freedom * d)) / typical
+    return ratio * np.array([fit(i, count, degree, True) for i in range(n)]) / metric.inflation
 
 
 @pytest.mark.parametrize("world", _ALL)

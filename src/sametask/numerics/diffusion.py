@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from scipy.special import ndtr
 
 from sametask._types import Array, Float
+from sametask.numerics import eigen
 from sametask.numerics.neighbours import NeighbourGraph
 
 _KERNEL_REACH = 4.0
@@ -120,6 +121,16 @@ def intrinsic_eigenvalues(
     plain, corrected = rayleigh(operator.stationary), rayleigh(operator.volume)
     correction = np.where(plain > 0, corrected / np.maximum(plain, np.finfo(float).tiny), 1.0)
     return -np.log(np.clip(decay, np.finfo(float).tiny, 1.0)) / operator.time * correction
+
+
+def spectrum(
+    graph: NeighbourGraph, dimension: int, *, bandwidth: float, alpha: float, count: int
+) -> Float[Array, " e"]:
+    """The ``count`` smallest eigenvalues of :func:`intrinsic_eigenvalues`, ascending, without the trivial 0."""
+    operator = diffusion_operator(graph, dimension, bandwidth=bandwidth, alpha=alpha)
+    decay, vectors = eigen.leading(operator.conjugate(), min(count + 1, graph.size))
+    functions = vectors[:, 1:] / np.sqrt(operator.stationary)[:, None]
+    return np.sort(intrinsic_eigenvalues(operator, decay[1:], functions))
 
 
 def _inside_share(graph: NeighbourGraph, bandwidth: float) -> Array:

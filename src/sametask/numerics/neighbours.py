@@ -95,6 +95,17 @@ class NeighbourGraph:
         """The graph in intrinsic units ``factor`` times smaller."""
         return dataclasses.replace(self, squared=self.squared * factor**2, steps=self.steps * factor)
 
+    def nearest(self, count: int) -> NeighbourGraph:
+        """The graph of so many neighbours of each, at most."""
+        first = {name: getattr(self, name)[:, :count] for name in ("index", "squared", "steps", "mismatch")}
+        return dataclasses.replace(self, **first)
+
+    def with_steps(self, steps: Float[Array, "n k d"]) -> NeighbourGraph:
+        """The same neighbours in the same order, at other steps, which tell their distances too."""
+        steps = np.where(self.present[:, :, None], steps, 0)
+        squared = np.where(self.present, np.square(steps).sum(axis=2), np.inf)
+        return dataclasses.replace(self, squared=squared, steps=steps)
+
     def spacing(self) -> float:
         """Typical distance to the nearest neighbour, in intrinsic units."""
         nearest = self.squared.min(axis=1)

@@ -113,7 +113,8 @@ class _Regression:
         n, k, d = z.shape
         inverse = (np.matmul(overlap, np.swapaxes(overlap, 2, 3)) - np.eye(d)).reshape(n, k, d * d)
         length = np.where(present, np.linalg.norm(z, axis=2), 0)
-        radius = np.maximum(length.max(axis=1), np.finfo(float).tiny)
+        radius = length.max(axis=1)
+        radius[radius == 0] = 1.0  # all neighbours where the sample is: the scale is of no account
         scaled, length = z / radius[:, None, None], length / radius[:, None]
         weight = np.where(present, np.maximum(1 - np.square(length), 1e-2), 0)
         rows, columns = np.triu_indices(d)

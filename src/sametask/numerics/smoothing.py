@@ -26,7 +26,9 @@ def smoothed_inverse(
     """The inverse metric at each sample, smoothed, in units of what was measured there; None where there is no noise.
 
     Linear and quadratic fits over fewer and more neighbours predict, without the sample itself, what was measured.
-    Where the quadratic over fewest predicts best, what is left is the polynomial's error and not noise.
+    Where the quadratic over fewest predicts best, what is left is the polynomial's error and not noise. What the best
+    gets wrong everywhere alike is small beside the noise of any sample, but makes the manifold too large or too small:
+    it is put right by the typical ratio of what was measured to what was predicted.
 
     Args:
         activations, metric: the samples.
@@ -37,20 +39,22 @@ def smoothed_inverse(
     if len(candidates) < 2:
         return None
     surveyed = np.arange(0, n, -(-n // _SURVEYED))
-    missed = [
-        _missed(_fit(activations, metric, surveyed, neighbours[surveyed, :count], degree, own=False))
+    predicted = [
+        _fit(activations, metric, surveyed, neighbours[surveyed, :count], degree, own=False)
         for degree, count in candidates
     ]
+    missed = [_missed(each) for each in predicted]
     quadratic = [error for error, (degree, _) in zip(missed, candidates, strict=True) if degree == 2]
     if quadratic[0] <= min(missed):
         return None
-    degree, count = candidates[int(np.argmin(missed))]
+    best = int(np.argmin(missed))
+    degree, count = candidates[best]
     inverse = np.empty((n, d, d))
     block = max(1, _BLOCK // max(1, count * d * activations.shape[1]))
     for start in range(0, n, block):
         rows = np.arange(start, min(start + block, n))
         inverse[rows] = _fit(activations, metric, rows, neighbours[rows, :count], degree, own=True)
-    values, vectors = np.linalg.eigh(inverse / metric.inflation)
+    values, vectors = np.linalg.eigh(inverse * (_ratio(predicted[best], metric.inflation) / metric.inflation))
     return np.matmul(vectors * np.maximum(values, _LEAST)[:, None], np.swapaxes(vectors, 1, 2))
 
 
@@ -68,6 +72,18 @@ def _candidates(d: int, most: int) -> list[tuple[int, int]]:
 def _missed(predicted: Array) -> float:
     """Typical error of predictions of what was measured: the identity."""
     return float(np.median(np.square(predicted - np.eye(predicted.shape[1])).mean(axis=(1, 2))))
+
+
+def _ratio(predicted: Array, inflation: float) -> float:
+    """Typical ratio of what was measured, the identity, to predictions.
+
+    By the median, as near folds predictions are of no use. The inverse of a covariance of ν degrees of freedom is too
+    large by ν/(ν − d − 1) on average, which is the inflation, and typically by 4/(3νd) less.
+    """
+    d = predicted.shape[1]
+    freedom = (d + 1) * inflation / max(inflation - 1, np.finfo(float).tiny)
+    typical = np.median(np.trace(predicted, axis1=1, axis2=2)) / d
+    return float(inflation * (1 - 4 / (3 * freedom * d)) / max(typical, _LEAST))
 
 
 def _fit(activations: Array, metric: LocalMetric, rows: Array, near: Array, degree: int, *, own: bool) -> Array:

@@ -112,6 +112,9 @@ def judge(case: Case) -> Judgement:
         transformation = None
         hollow = any(finding.name == "scale mismatch" for finding in findings)
         findings.append(_not_isometric(spectrum, (spectrum, *shape), whole.figures, scaled=hollow))
+    elif alone := _without_anchors(case, anchored):
+        transformation, decision, confidence = None, alone.decision, alone.confidence
+        findings += [finding for finding in alone.findings if finding.name in _SHAPE]
     else:
         transformation = None
         worst = min(evidence, key=lambda figure: figure.probability)
@@ -119,6 +122,20 @@ def judge(case: Case) -> Judgement:
         findings.append(_cannot_tell(worst, more))
         return Judgement(decision, confidence, evidence, tuple(findings), None, charts, matched, trial, more)
     return Judgement(decision, confidence, evidence, tuple(findings), transformation, charts, matched, trial)
+
+
+_SHAPE = ("not isometric", "not covered", "scale mismatch")
+
+
+def _without_anchors(case: Case, anchored: list[Evidence]) -> Judgement | None:
+    """The answer of geometry alone where anchors contradict one another, if it is that the manifolds differ.
+
+    Anchors that are wrong tear any match. Where none can be had without them either, it is not for the anchors.
+    """
+    if case.brief or not anchored or min(figure.probability for figure in anchored) > 1 - SURE:
+        return None
+    alone = judge(dataclasses.replace(case, pairs=case.pairs[:0]))
+    return alone if alone.decision is Decision.INEQUIVALENT else None
 
 
 def _noise(case: Case) -> Judgement:

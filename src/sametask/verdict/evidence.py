@@ -77,10 +77,11 @@ class Evidence:
         the null: what does not belong together would show no less for a floor that is high.
         """
         if not self.separable:
-            far = max(2 * norm.ppf(0.95) * self.spread, np.log(2))
-            if _log(self.value) > max(_log(self.floor), _log(self.null)) + far:
+            beyond = max(norm.ppf(0.95) * self.spread, np.log(2))
+            if _log(self.value) > max(_log(self.floor), _log(self.null)) + beyond:
                 return 0.05
-            return 0.95 if _log(self.value) < _log(self.null) - far else 0.5
+            below = max(2 * norm.ppf(0.95) * self.spread, np.log(2))
+            return 0.95 if _log(self.value) < _log(self.null) - below else 0.5
         return float(norm.cdf((_log(self.limit) - _log(self.value)) / self._width))
 
     @property

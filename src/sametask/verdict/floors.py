@@ -14,8 +14,7 @@ from sametask.matching import gaps, isometric, landmarks
 from sametask.matching.isometric import Edges
 from sametask.matching.match import COMPARED, Match
 from sametask.matching.support import Supported
-from sametask.numerics import diffusion, eigen
-from sametask.numerics.neighbours import NeighbourGraph
+from sametask.numerics import diffusion
 from sametask.probes.probe import Probe
 
 _MOST = 1000
@@ -120,8 +119,12 @@ def isometry_figures(
 
 
 def log_eigenvalues(of: Chart) -> Float[Array, " e"]:
-    """Logarithms of the eigenvalues."""
-    return np.log(np.maximum(of.eigenvalues, np.finfo(float).tiny))
+    """Logarithms of the first eigenvalues, as accurate as can be had."""
+    return _log(of.fine_eigenvalues)
+
+
+def _log(values: Array) -> Array:
+    return np.log(np.maximum(values, np.finfo(float).tiny))
 
 
 def own_figures(probe: Probe, whole: Chart, method: DiffusionChart, rng: np.random.Generator) -> OwnFigures:
@@ -207,8 +210,9 @@ def own_spectrum(probe: Probe, method: DiffusionChart, rng: np.random.Generator)
     n = len(probe)
     k = min(int(_SHARE * n), 2 * _MOST)
     drawn = [chart(probe.take(np.sort(rng.choice(n, k, replace=False))), method) for _ in range(_RESAMPLES)]
-    e = min(COMPARED, *(len(each.eigenvalues) for each in drawn))
-    levels = np.stack([log_eigenvalues(each)[:e] for each in drawn])
+    told = [log_eigenvalues(each) for each in drawn]
+    e = min(COMPARED, *map(len, told))
+    levels = np.stack([each[:e] for each in told])
     return OwnSpectrum(np.sqrt(2 * levels.var(axis=0, ddof=1) * k / (n - k)), levels.mean(axis=0))
 
 
@@ -225,30 +229,22 @@ def spectra_in_place(
     label = graph.components()[1]
     largest = np.flatnonzero(label == np.bincount(label).argmax())
     graph, rows, sample, offset = graph.take(largest), rows[largest], sample[largest], offset[largest]
-    near = graph.index[:, : _NEAR[min(of.dimension, len(_NEAR)) - 1]]
+    few = graph.nearest(_NEAR[min(of.dimension, len(_NEAR)) - 1])
+    near, present = few.index, few.present
     i, k = np.repeat(np.arange(len(rows)), near.shape[1]), near.ravel()
     here = of.manifold.displacement(rows[i], rows[k])[0]
     step, transport = target.manifold.displacement(sample[i], sample[k])
     there = step - offset[i] + np.einsum("pde,pe->pd", transport, offset[k])
-    present = graph.present[:, : near.shape[1]]
-    spread = np.sqrt(np.where(present, graph.squared[:, : near.shape[1]], 0).max(axis=1))
+    spread = np.sqrt(np.where(present, few.squared, 0).max(axis=1))
     spread = np.maximum(spread, np.finfo(float).tiny)
     unit = np.sqrt(spread[i] * spread[k])[:, None] / np.median(spread)
     spectra = []
     for steps in (here / unit, there / unit):
-        steps = np.where(present[:, :, None], steps.reshape(*near.shape, -1), 0)
-        squared = np.where(present, np.square(steps).sum(axis=2), np.inf)
-        even = NeighbourGraph(near, squared, steps, np.where(present, 0.0, np.inf), graph.pruned)
-        spectra.append(_log_spectrum(even, of.dimension, float(np.median(spread) ** 2 / _REACH), of.options.alpha))
+        even = few.with_steps(steps.reshape(few.steps.shape))
+        bandwidth = float(np.median(spread) ** 2 / _REACH)
+        values = diffusion.spectrum(even, of.dimension, bandwidth=bandwidth, alpha=of.options.alpha, count=COMPARED)
+        spectra.append(_log(values))
     return spectra[0], spectra[1]
-
-
-def _log_spectrum(graph: NeighbourGraph, dimension: int, bandwidth: float, alpha: float) -> Array:
-    operator = diffusion.diffusion_operator(graph, dimension, bandwidth=bandwidth, alpha=alpha)
-    decay, vectors = eigen.leading(operator.conjugate(), min(COMPARED + 1, graph.size))
-    functions = vectors[:, 1:] / np.sqrt(operator.stationary)[:, None]
-    values = np.sort(diffusion.intrinsic_eigenvalues(operator, decay[1:], functions))
-    return np.log(np.maximum(values, np.finfo(float).tiny))
 
 
 def own_spectra_in_place(probe: Probe, method: DiffusionChart, rng: np.random.Generator) -> float:
