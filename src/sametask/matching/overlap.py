@@ -150,7 +150,8 @@ def believed(
 ) -> tuple[Bool[Array, " n"], Images]:
     """Which samples are inside the target's support; and the places, those torn that only seem to be there.
 
-    What holds together with the anchors is where it seems to be. The rest is torn: either there, or beyond the target's
+    What holds together with the anchors is where it seems to be (on a curve, which comes apart at single places, all
+    pieces but small ones). The rest is torn: either there, or beyond the target's
     samples, where its manifold is not known and places can be anywhere, among its samples too. That is told by where
     the part that holds leads at its edge, and by the majority farther in.
 
@@ -171,7 +172,9 @@ def believed(
     links = sp.coo_array((np.ones(int(joined.sum())), (edges.i[joined], edges.j[joined])), shape=(n, n))
     piece = connected_components(links, directed=False)[1]
     seeds = anchors[holds[anchors]]
-    main = piece[seeds] if len(seeds) else _largest(np.bincount(piece[holds], minlength=1), chart.dimension)
+    main = piece[seeds]
+    if not len(seeds) or chart.dimension == 1:
+        main = np.union1d(main, _largest(np.bincount(piece[holds], minlength=1), chart.dimension))
     solid = holds & np.isin(piece, main)
     out = np.flatnonzero(~solid[edges.i] & solid[edges.j])
     i, j = edges.i[out], edges.j[out]

@@ -81,9 +81,9 @@ def _ratio(predicted: Array, inflation: float) -> float:
     large by ν/(ν − d − 1) on average, which is the inflation, and typically by 4/(3νd) less.
     """
     d = predicted.shape[1]
-    freedom = (d + 1) * inflation / max(inflation - 1, np.finfo(float).tiny)
+    per_freedom = (1 - 1 / inflation) / (d + 1)  # 1/ν
     typical = np.median(np.trace(predicted, axis1=1, axis2=2)) / d
-    return float(inflation * (1 - 4 / (3 * freedom * d)) / max(typical, _LEAST))
+    return float(inflation * (1 - 4 * per_freedom / (3 * d)) / max(typical, _LEAST))
 
 
 def _fit(activations: Array, metric: LocalMetric, rows: Array, near: Array, degree: int, *, own: bool) -> Array:

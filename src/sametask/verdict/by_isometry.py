@@ -92,8 +92,11 @@ def judge(case: Case) -> Judgement:
     decision, confidence = decided(spectrum, shape, anchored, observed)
     if decision is Decision.EQUIVALENT and diagnosis.in_another_unit(matched):
         return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
-    if whole is part and max(matched.overlap.share) < SMALLEST_OVERLAP:
-        findings.append(_small_overlap(matched))
+    small = whole is part and max(matched.overlap.share) < SMALLEST_OVERLAP
+    # a part of the one that fits some part of the other is easily found, and noisy anchors do not hold it
+    loose = whole is part and case.anchor_noise is None and matched.anchor_noise > 0
+    if small or (loose and decision is Decision.EQUIVALENT):
+        findings.append(_small_overlap(matched) if small else _LOOSE)
         return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
     if perhaps and matched.part is not None and _left_whole(matched.part, matched.first.dimension):
         findings += [diagnosis.perhaps_a_part(matched, matched.part), *diagnosis.ambiguity(matched)]
@@ -223,6 +226,15 @@ _BLURRED = Finding(
     "a region that nearly folds disturbs the spectra, which leaves open whether the manifolds have the same shape; "
     "everything else agrees, and the transformation is given: it holds where it says inside",
     "more samples, or more neurons where activations nearly fold",
+    Severity.DECISIVE,
+)
+
+
+_LOOSE = Finding(
+    "loose overlap",
+    "the two agree on a part of what each was probed on, as manifolds of other shape may; anchors that agree with it "
+    "only roughly do not tell these apart",
+    "pairs that saw exactly the same input; or say how noisy anchors are, if they are (anchor_noise)",
     Severity.DECISIVE,
 )
 

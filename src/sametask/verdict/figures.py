@@ -59,10 +59,7 @@ def of_match(
     shape = _shape_evidence(of, case.rng)
     if of.figures.gap is not None:
         shape.append(_gap_evidence(of))
-    # a part of the one that fits some part of the other is easily found, and noisy anchors do not hold it
-    loose = case.anchor_noise is None and matched.anchor_noise > 0 and of.charts[0] is not matched.first
-    reach = 1.0 if loose else REACH
-    anchored = _anchor_evidence(matched, of, case.anchor_noise or 0.0, reach) if len(matched.anchors) else []
+    anchored = _anchor_evidence(matched, of, case.anchor_noise or 0.0) if len(matched.anchors) else []
     if trial:
         anchored.append(_trial_evidence(trial, case.rng))
     return spectrum, shape, anchored
@@ -195,7 +192,7 @@ def _gap_evidence(of: Compared) -> Evidence:
     )
 
 
-def _anchor_evidence(matched: Match, of: Compared, noise: float, reach: float) -> list[Evidence]:
+def _anchor_evidence(matched: Match, of: Compared, noise: float) -> list[Evidence]:
     """How far anchors are from where the others and the geometry put them; and how unlike their distances are."""
     d, residual = matched.first.dimension, matched.forward.anchor_residual
     # places are no surer than the sparser of the two tells
@@ -214,9 +211,11 @@ def _anchor_evidence(matched: Match, of: Compared, noise: float, reach: float) -
                 1.0,
                 spread,
                 "of unrelated samples'",
-                reach,
+                REACH,
             )
         )
+    if found and found[0].probability >= SURE:
+        return found  # distances along edges, which shortcuts spoil, say no more than places
     if of.among.shape[1] > 1:
         figure = _distances(of.among, of.own, float(np.hypot(noise, matched.second.graph.spacing())), spread)
         # of few anchors, close together, or where a graph has shortcuts, nothing is known
