@@ -38,7 +38,7 @@ PROBES = ("jacobian", "difference", "burst", "neighbours", "covariance")
 GIVEN = ("ids", "anchors", "none")
 FEWEST = {"ids": (60, 150, 500), "anchors": (60, 300, 1500), "none": (100, 500, 2000)}
 """Samples of manifolds of one, two and three dimensions."""
-MOST = {"ids": (10_000,) * 3, "anchors": (10_000,) * 3, "none": (1000, 2000, 3000)}
+MOST = {"ids": (10_000,) * 3, "anchors": (10_000,) * 3, "none": (10_000, 10_000, 3000)}
 _SPREAD = {"burst": (32, 0.02), "neighbours": (0, 0.0)}
 
 
