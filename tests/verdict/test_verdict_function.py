@@ -91,3 +91,22 @@ def test_too_few_samples_to_follow_give_no_one_way_answer(seed: int) -> None:
 
 def _wound(x: np.ndarray) -> np.ndarray:
     return np.hstack([np.cos(252 * x), np.sin(252 * x), 0.4 * x])
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("small", [0.002, 0.01])
+def test_what_is_lost_from_all_rows_alike_is_told_however_little(small: float, seed: int) -> None:
+    t = np.random.default_rng(seed).uniform(0, 2 * np.pi, (400, 1))
+    ids = np.arange(len(t))
+
+    def twice(t: np.ndarray) -> np.ndarray:
+        return np.hstack([np.cos(2 * t), np.sin(2 * t)])
+
+    def once(t: np.ndarray) -> np.ndarray:
+        return np.hstack([twice(t), small * np.cos(t), small * np.sin(t)])
+
+    probes = [st.probe(st.from_callable(each), t, st.CentralDifference(1e-5), ids=ids) for each in (once, twice)]
+    verdict = st.compare(*probes, anchors="ids")
+    assert verdict.decision is st.Decision.UNDECIDED
+    (finding,) = [finding for finding in verdict.diagnosis if finding.name == "little lost"]
+    assert "predicting the first network from the second" in finding.message

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm
 
 from sametask._types import Array
 from sametask.numerics.manifold import SampledManifold
@@ -36,7 +37,7 @@ class Direction:
         source, target: 0 and 1, or 1 and 0.
         level: the evidence of the error that is left.
         fall: the evidence of how it falls with more samples.
-        own: the error that functions known to hold show in these networks, however small that is.
+        usual: the typical error that functions known to hold show in these networks, however small that is.
         seen: the errors themselves.
         contradicted: whether the source lacks what the target has, however little the error shows it.
         far: whether the target changes so much from one sample to the next that no error could tell it.
@@ -46,7 +47,7 @@ class Direction:
     target: int
     level: Evidence
     fall: Evidence
-    own: float
+    usual: float
     seen: Missed
     contradicted: bool
     far: bool
@@ -59,9 +60,12 @@ class Direction:
 
     @property
     def staying(self) -> bool:
-        """Whether an error beyond that of functions known to hold stays where theirs falls: something small is lost."""
-        beyond = self.level.value > REACH * max(self.own, ARITHMETIC)
-        return beyond and self.fall.probability <= 1 - SURE
+        """Whether an error of most rows, beyond that of functions known to hold, surely does not fall: something small
+        is lost."""
+        if self.seen.typical <= REACH * max(self.usual, ARITHMETIC):
+            return False
+        unsure = [log_spread(each, np.random.default_rng(0)) for each in (self.seen.errors, self.seen.sparse)]
+        return bool(np.log(self.fall.value / np.sqrt(FALLS)) >= norm.ppf(SURE) * np.linalg.norm(unsure))
 
     @property
     def by_chance(self) -> bool:
@@ -139,7 +143,7 @@ def directions(
             "of that with half of the samples",
         )
         far = function.step(manifolds[a], manifolds[b]) > _FAR
-        found.append(Direction(a, b, level, fall, max(smooth, noise), seen, contradicted[a], far))
+        found.append(Direction(a, b, level, fall, max(each.typical for each in own), seen, contradicted[a], far))
     return found[0], found[1]
 
 

@@ -38,6 +38,10 @@ class Missed:
     sparse: Float[Array, " q"]
     rows: Int[Array, " p"]
 
+    def scaled(self, factor: float) -> Missed:
+        """The same relative to a spread that is larger."""
+        return Missed(self.errors * factor, self.sparse * factor, self.rows)
+
     @property
     def level(self) -> float:
         """Root mean square error."""
@@ -138,7 +142,12 @@ def known_to_hold(
         bent = np.concatenate([spread * np.sin(scaled), spread * np.cos(scaled)], axis=1)
         return missed(values, bent, dimension, rng)
     orders = [rng.permutation(m) for _ in range(_SPLITS)]
-    shown = [missed(values[:, order[:enough]], values[:, order[enough:]], dimension, rng) for order in orders]
+    shown = []
+    for order in orders:
+        told, asked = order[:enough], order[enough:]
+        # what is missed of neurons that vary little is little of the whole
+        share = np.sqrt(np.mean(values[:, asked].var(axis=0)) / max(np.mean(values.var(axis=0)), np.finfo(float).tiny))
+        shown.append(missed(values[:, told], values[:, asked], dimension, rng).scaled(min(float(share), 1.0)))
     # neurons may be drawn that fold by themselves; the better draw embeds
     return min(shown, key=lambda each: each.typical)
 
