@@ -55,7 +55,7 @@ class Direction:
     @property
     def falling(self) -> bool:
         """Whether an error of some account falls with more samples as errors of functions do."""
-        told = self.fall.separable and self.fall.probability <= 0.5
+        told = self.fall.separable and self.fall.probability <= 1 - SURE
         return self.level.value > LEAST_ERROR and self.fall.value < _STAYS and not told
 
     @property
