@@ -99,3 +99,37 @@ def test_uneven_samples_are_equivalent_all_the_same(sides, n):
 def test_uneven_samples_excuse_nothing(sides, second, n):
     v = st.compare(*uneven(sides, second, n, 4), anchors=_SIX)
     assert v.decision is not Decision.EQUIVALENT
+
+
+def around(seed: int, sizes: tuple[int, int], share: float, cut: bool) -> tuple[st.Probe, st.Probe]:
+    """A circle, and a curve of the same lengths that is closed by nothing where it is ``cut``; the second was probed on
+    a ``share`` of the way around. The first four rows are the same."""
+    rng = np.random.default_rng([seed, 8])
+    there, here = (rng.uniform(0, 2 * np.pi * part, (n, 1)) for n, part in zip(sizes, (1, share), strict=True))
+    there[:4] = here[:4]
+    one, two = rng.normal(size=(2, 12)), rng.normal(size=(3, 12)) * 0.7
+
+    def closed(t: np.ndarray) -> np.ndarray:
+        return np.tanh(np.hstack([np.cos(t), np.sin(t)]) @ one)
+
+    def other(t: np.ndarray) -> np.ndarray:
+        return np.tanh(np.hstack([np.cos(t), np.sin(t), t / 2 - 1.5 if cut else np.cos(2 * t)]) @ two)
+
+    probe, difference = st.probe, st.CentralDifference(1e-5)
+    return probe(st.from_callable(closed), there, difference), probe(st.from_callable(other), here, difference)
+
+
+_FOUR = np.stack([np.arange(4)] * 2, axis=1)
+
+
+@pytest.mark.parametrize(("seed", "sizes"), [(8, (161, 871)), (10, (804, 118)), (14, (584, 175)), (15, (410, 562))])
+def test_a_circle_that_is_cut_open_is_none(seed, sizes):
+    v = st.compare(*around(seed, sizes, 1.0, cut=True), anchors=_FOUR)
+    assert v.decision is not Decision.EQUIVALENT
+
+
+@pytest.mark.parametrize(("share", "sizes"), [(0.6, (258, 793)), (0.8, (778, 258))])
+def test_an_arc_is_a_part_of_a_circle(share, sizes):
+    v = st.compare(*around(1, sizes, share, cut=False), anchors=_FOUR)
+    assert v.decision is Decision.EQUIVALENT
+    assert v.partial

@@ -9,6 +9,7 @@ import numpy as np
 
 from sametask._outcome import Finding, Severity
 from sametask._types import Array
+from sametask.matching import gaps, isometric, landmarks
 from sametask.matching.match import Match, match
 from sametask.matching.search import Part
 from sametask.matching.unanchored import part_of
@@ -28,6 +29,8 @@ _MOSTLY_CUT = 0.5
 """Who cuts a flat manifold in two leaves a part with no more of its edge inside the whole than this."""
 SMALLEST_OVERLAP = 1 / 3
 """Of either manifold. A cap of so much of a sphere, laid flat, is strained by about as much as is put up with."""
+_GAP = 3.0
+"""Gaps of so many times what chance leaves are left out on purpose."""
 _USUAL_STRAIN = 1.5
 """Right matches strain up to 1.5 times as much as halves of one network; see docs/design.md."""
 
@@ -90,6 +93,9 @@ def judge(case: Case) -> Judgement:
         findings.append(folded)
         return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
     decision, confidence = decided(spectrum, shape, anchored, observed)
+    if decision is Decision.EQUIVALENT and _cut_open(case, matched):
+        findings.append(_CUT_OPEN)
+        return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
     if decision is Decision.EQUIVALENT and diagnosis.in_another_unit(matched):
         return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
     small = whole is part and max(matched.overlap.share) < SMALLEST_OVERLAP
@@ -226,6 +232,30 @@ _BLURRED = Finding(
     "a region that nearly folds disturbs the spectra, which leaves open whether the manifolds have the same shape; "
     "everything else agrees, and the transformation is given: it holds where it says inside",
     "more samples, or more neurons where activations nearly fold",
+    Severity.DECISIVE,
+)
+
+
+def _cut_open(case: Case, matched: Match) -> bool:
+    """Whether one curve is closed and the other has ends, which lie side by side on the closed one: no further apart
+    than samples leave gaps. Of a match only the few edges across strain."""
+    closed = [not len(single.supported.edge) for single in case.singles]
+    if matched.first.dimension > 1 or closed[0] == closed[1]:
+        return False
+    way_round, ending = closed.index(True), closed.index(False)
+    around = (matched.first, matched.second)[way_round]
+    ends = (matched.forward, matched.backward)[ending].sample[case.singles[ending].supported.edge]
+    between = landmarks.distances(isometric.chart_edges(around), len(around.rows), ends)[ends]
+    number = len((matched.first, matched.second)[ending].rows)
+    share = float(np.max(between) * np.sqrt(around.eigenvalues[0]) / (2 * np.pi))  # of the whole way, λ₁ = (2π / l)²
+    return number * share <= _GAP * gaps.chance(number, 1)
+
+
+_CUT_OPEN = Finding(
+    "cut open",
+    "one network's activations go around a closed curve, the other's have two ends, which lie side by side on the "
+    "closed one: it is cut open there, or was not probed in between",
+    "probe both more densely there, or at the same inputs with ids",
     Severity.DECISIVE,
 )
 
