@@ -195,8 +195,12 @@ def _gap_evidence(of: Compared) -> Evidence:
 def _anchor_evidence(matched: Match, of: Compared, noise: float) -> list[Evidence]:
     """How far anchors are from where the others and the geometry put them; and how unlike their distances are."""
     d, residual = matched.first.dimension, matched.forward.anchor_residual
-    # places are no surer than the sparser of the two tells
+    # places are no surer than the sparser of the two tells; but where a part of the one lies on a part of the other,
+    # nothing else than anchors tells manifolds of other shape, and they have to agree as halves do
+    in_part = of.charts[0] is not matched.first
     spacing = max(matched.first.graph.spacing(), matched.second.graph.spacing())
+    if in_part:
+        spacing = rms(matched.forward.deviation[matched.anchors[:, 0]])
     spread = float(1 / np.sqrt(2 * len(residual) * d))
     found = []
     if len(residual) > d + 1:
@@ -211,10 +215,10 @@ def _anchor_evidence(matched: Match, of: Compared, noise: float) -> list[Evidenc
                 1.0,
                 spread,
                 "of unrelated samples'",
-                REACH,
+                _BEYOND_REACH if in_part else REACH,
             )
         )
-    if found and found[0].probability >= SURE:
+    if found and found[0].probability >= SURE and not in_part:
         return found  # distances along edges, which shortcuts spoil, say no more than places
     if of.among.shape[1] > 1:
         figure = _distances(of.among, of.own, float(np.hypot(noise, matched.second.graph.spacing())), spread)
