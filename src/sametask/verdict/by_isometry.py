@@ -9,12 +9,10 @@ import numpy as np
 
 from sametask._outcome import Finding, Severity
 from sametask._types import Array
-from sametask.matching import gaps, isometric, landmarks
 from sametask.matching.match import Match, match
-from sametask.matching.search import Part
 from sametask.matching.unanchored import part_of
 from sametask.transformation import Transformation
-from sametask.verdict import diagnosis, figures, floors
+from sametask.verdict import diagnosis, figures, floors, withheld
 from sametask.verdict.evidence import SURE, Evidence
 from sametask.verdict.floors import IsometryFigures
 from sametask.verdict.judging import PAIRED, Case, Judgement, advice, needed
@@ -25,12 +23,6 @@ _UNLIKE_NOISE = 0.95
 _SPARE = 15
 """Anchors from which some are kept back to try the transformation on."""
 _LIKELY = 0.5
-_MOSTLY_CUT = 0.5
-"""Who cuts a flat manifold in two leaves a part with no more of its edge inside the whole than this."""
-SMALLEST_OVERLAP = 1 / 3
-"""Of either manifold. A cap of so much of a sphere, laid flat, is strained by about as much as is put up with."""
-_GAP = 3.0
-"""Gaps of so many times what chance leaves are left out on purpose."""
 _USUAL_STRAIN = 1.5
 """Right matches strain up to 1.5 times as much as halves of one network; see docs/design.md."""
 
@@ -80,7 +72,9 @@ def judge(case: Case) -> Judgement:
     unsure = len(matched.left_out) or any(map(diagnosis.nearly_folds, case.probes))
     # where neither anchors nor curvature hold a match, spectra alone tell one outline from another
     outlined = (
-        not _held(matched) and matched.first.dimension > 1 and any(len(each.supported.rim) for each in case.singles)
+        not withheld.held(matched)
+        and matched.first.dimension > 1
+        and any(len(each.supported.rim) for each in case.singles)
     )
     if _only_spectra_fail(spectrum, shape, anchored) and not unsure and not outlined:
         spectrum = figures.of_spectra_in_place(matched, case)
@@ -93,24 +87,9 @@ def judge(case: Case) -> Judgement:
         findings.append(folded)
         return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
     decision, confidence = decided(spectrum, shape, anchored, observed)
-    if decision is Decision.EQUIVALENT and _cut_open(case, matched):
-        findings.append(_CUT_OPEN)
-        return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
-    if decision is Decision.EQUIVALENT and diagnosis.in_another_unit(matched):
-        return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
-    small = whole is part and max(matched.overlap.share) < SMALLEST_OVERLAP
-    # a part of the one that fits some part of the other is easily found, and noisy anchors do not hold it
-    loose = whole is part and case.anchor_noise is None and matched.anchor_noise > 0
-    if small or (loose and decision is Decision.EQUIVALENT):
-        findings.append(_small_overlap(matched) if small else _LOOSE)
-        return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
-    if perhaps and matched.part is not None and _left_whole(matched.part, matched.first.dimension):
-        findings += [diagnosis.perhaps_a_part(matched, matched.part), *diagnosis.ambiguity(matched)]
-        return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
-    if decision is Decision.EQUIVALENT and matched.overlap.partial and whole is not part and not _held(matched):
-        # of manifolds that only geometry brought together nothing is excused by where each was probed
-        findings.append(_not_covered(1 - min(matched.overlap.share)))
-        return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
+    open_ = withheld.why(case, matched, decision, in_part=whole is part, perhaps=perhaps)
+    if open_ is not None:
+        return Judgement(Decision.UNDECIDED, 0.5, evidence, (*findings, *open_), None, charts, matched, trial)
     if decision is Decision.EQUIVALENT:
         findings += diagnosis.ambiguity(matched)
     elif _only_observables_disagree(matched, spectrum, shape, anchored, observed):
@@ -182,17 +161,6 @@ def _only_spectra_fail(spectrum: Evidence, shape: list[Evidence], anchored: list
     return agree and not spectrum.separable
 
 
-def _small_overlap(matched: Match) -> Finding:
-    one, two = matched.overlap.share
-    return Finding(
-        "small overlap",
-        f"what both were probed on is {one:.0%} of the first's and {two:.0%} of the second's: on so small a part "
-        "manifolds of other shape agree as well",
-        "probe both on more of the same range of inputs",
-        Severity.DECISIVE,
-    )
-
-
 def decided(
     spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence], observed: Sequence[Evidence] = ()
 ) -> tuple[Decision, float]:
@@ -232,39 +200,6 @@ _BLURRED = Finding(
     "a region that nearly folds disturbs the spectra, which leaves open whether the manifolds have the same shape; "
     "everything else agrees, and the transformation is given: it holds where it says inside",
     "more samples, or more neurons where activations nearly fold",
-    Severity.DECISIVE,
-)
-
-
-def _cut_open(case: Case, matched: Match) -> bool:
-    """Whether one curve is closed and the other has ends, which lie side by side on the closed one: no further apart
-    than samples leave gaps. Of a match only the few edges across strain."""
-    closed = [not len(single.supported.edge) for single in case.singles]
-    if matched.first.dimension > 1 or closed[0] == closed[1]:
-        return False
-    way_round, ending = closed.index(True), closed.index(False)
-    around = (matched.first, matched.second)[way_round]
-    ends = (matched.forward, matched.backward)[ending].sample[case.singles[ending].supported.edge]
-    between = landmarks.distances(isometric.chart_edges(around), len(around.rows), ends)[ends]
-    number = len((matched.first, matched.second)[ending].rows)
-    share = float(np.max(between) * np.sqrt(around.eigenvalues[0]) / (2 * np.pi))  # of the whole way, λ₁ = (2π / l)²
-    return number * share <= _GAP * gaps.chance(number, 1)
-
-
-_CUT_OPEN = Finding(
-    "cut open",
-    "one network's activations go around a closed curve, the other's have two ends, which lie side by side on the "
-    "closed one: it is cut open there, or was not probed in between",
-    "probe both more densely there, or at the same inputs with ids",
-    Severity.DECISIVE,
-)
-
-
-_LOOSE = Finding(
-    "loose overlap",
-    "the two agree on a part of what each was probed on, as manifolds of other shape may; anchors that agree with it "
-    "only roughly do not tell these apart",
-    "pairs that saw exactly the same input; or say how noisy anchors are, if they are (anchor_noise)",
     Severity.DECISIVE,
 )
 
@@ -320,7 +255,7 @@ def _not_isometric(
     # in other units all lengths differ, and what else is said of the match is hollow
     worst = spectrum if scaled else min(evidence, key=lambda figure: figure.probability)
     if worst.name.startswith("samples outside"):
-        return _not_covered(shown.uncovered)
+        return withheld.not_covered(shown.uncovered)
     return _unlike_figure(worst)
 
 
@@ -333,26 +268,6 @@ def _unlike_figure(worst: Evidence) -> Finding:
         "ids a map that is no isometry would be found too",
         Severity.DECISIVE,
     )
-
-
-def _not_covered(share: float) -> Finding:
-    return Finding(
-        "not covered",
-        f"{share:.0%} of one network's samples lie outside what the other was probed on",
-        "probe both on the same range of inputs; or give more anchors than dimensions: then what both were probed on "
-        "is judged by itself",
-        Severity.DECISIVE,
-    )
-
-
-def _left_whole(part: Part, dimension: int) -> bool:
-    """Whether a part fits into a whole as if that had been cut once: by its edge, or because surfaces seldom fit."""
-    return part.cut <= _MOSTLY_CUT or part.curved or (part.closed and dimension > 1)
-
-
-def _held(matched: Match) -> bool:
-    """Whether anchors hold the match."""
-    return len(matched.anchors) > matched.first.dimension
 
 
 def _cannot_tell(worst: Evidence, samples: int | None) -> Finding:
