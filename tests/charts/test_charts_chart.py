@@ -59,6 +59,17 @@ def test_eigenvalues_are_the_manifolds_own(name, seed) -> None:
             assert np.abs(chart.eigenvalues[:5] / WORLDS[other].eigenvalues[:5] - 1).max() > 0.2
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_lengths_of_sixth_order_bring_eigenvalues_nearer_to_those_of_the_inputs(seed) -> None:
+    x = np.random.default_rng(seed).uniform(0, 1, (150, 1))
+    coil = from_callable(lambda x: np.hstack([np.cos(8 * x), np.sin(8 * x), 2 * x]))
+    bent = st.chart(st.probe(coil, x, st.CentralDifference(1e-5)))
+    plain = st.chart(st.Probe.from_jacobians(x, np.ones((150, 1, 1))))
+    np.testing.assert_allclose(plain.fine_eigenvalues, plain.eigenvalues[:8], rtol=1e-6)
+    off = [np.log(of[:5] / plain.eigenvalues[:5]) for of in (bent.eigenvalues, bent.fine_eigenvalues)]
+    assert np.abs(off[1]).max() < 0.5 * np.abs(off[0]).max()
+
+
 @pytest.mark.parametrize(("name", "seed"), CASES)
 def test_eigenfunctions_are_the_manifolds_own(name, seed) -> None:
     chart = charted(name, seed)

@@ -165,6 +165,7 @@ def _turning(probe: Probe) -> Bool[Array, " n"]:
     tips, near, along, across = slow[lowest], near[lowest], along[lowest], across[lowest]
     squared = np.square(along) + np.square(across).sum(axis=2)
     reach = np.sqrt(squared.max(axis=1))
+    reach[reach == 0] = 1.0  # all of them in one place, as coarse recording has them
     weight = np.square(1 - 0.95 * squared / np.square(reach)[:, None])
     places = np.concatenate([along[:, :, None], across], axis=2) / reach[:, None, None]
     design = np.concatenate([np.ones((*near.shape, 1)), places], axis=2)
