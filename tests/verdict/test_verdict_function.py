@@ -93,20 +93,44 @@ def _wound(x: np.ndarray) -> np.ndarray:
     return np.hstack([np.cos(252 * x), np.sin(252 * x), 0.4 * x])
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("small", [0.002, 0.01])
-def test_what_is_lost_from_all_rows_alike_is_told_however_little(small: float, seed: int) -> None:
-    t = np.random.default_rng(seed).uniform(0, 2 * np.pi, (400, 1))
-    ids = np.arange(len(t))
+def _double_cover(small: float, seed: int, units: float = 0.0) -> st.Verdict:
+    """Twice around a circle, and the same with a small part that goes around once; neurons in units of their own."""
+    rng = np.random.default_rng(seed)
+    t, ids = rng.uniform(0, 2 * np.pi, (400, 1)), np.arange(400)
+    units_of = 10 ** rng.uniform(-units, units, 4)
 
     def twice(t: np.ndarray) -> np.ndarray:
-        return np.hstack([np.cos(2 * t), np.sin(2 * t)])
+        return np.hstack([np.cos(2 * t), np.sin(2 * t)]) * units_of[:2]
 
     def once(t: np.ndarray) -> np.ndarray:
-        return np.hstack([twice(t), small * np.cos(t), small * np.sin(t)])
+        return np.hstack([np.cos(2 * t), np.sin(2 * t), small * np.cos(t), small * np.sin(t)]) * units_of
 
     probes = [st.probe(st.from_callable(each), t, st.CentralDifference(1e-5), ids=ids) for each in (once, twice)]
-    verdict = st.compare(*probes, anchors="ids")
+    return st.compare(*probes, anchors="ids")
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("small", "units"), [(0.002, 0.0), (0.01, 0.0), (1.0, 0.5)])
+def test_units_of_neurons_hide_nothing(small: float, units: float, seed: int) -> None:
+    said = _double_cover(small, seed, units).decision
+    assert said in (st.Decision.FIRST_DETERMINES_SECOND, st.Decision.UNDECIDED)
+
+
+def test_what_is_lost_from_all_rows_alike_is_told_however_little() -> None:
+    verdict = _double_cover(0.0001, 1)
     assert verdict.decision is st.Decision.UNDECIDED
     (finding,) = [finding for finding in verdict.diagnosis if finding.name == "little lost"]
     assert "predicting the first network from the second" in finding.message
+
+
+def test_what_noise_may_hide_is_said() -> None:
+    x = np.random.default_rng(3).uniform(0, 1, (300, 1))
+    nets = [RandomNetwork.draw(1, 8, seed) for seed in (1, 2)]
+    noisy = [
+        st.Probe.from_jacobians(
+            net(x) + np.random.default_rng(k).normal(0, 0.05, (300, 8)), net.jacobian(x), ids=range(300)
+        )
+        for k, net in enumerate(nets)
+    ]
+    verdict = st.compare(*noisy, anchors="ids")
+    assert [finding.name for finding in verdict.diagnosis].count("within noise") == 1

@@ -19,6 +19,8 @@ from sametask.verdict.judging import FEWEST, Case, Judgement, advice, needed
 from sametask.verdict.single import Single
 from sametask.verdict.verdict import Decision, Trial
 
+_NOISY = 0.01
+"""Share of the spread from which noise is spoken of."""
 _TRIAL = 0.2
 """Share of the samples that the transformation is tried on."""
 
@@ -43,6 +45,7 @@ def judge(case: Case) -> Judgement:
         forward, backward = decision is not _BACK, decision is not _THERE
         transformation = Transformation.from_pairs(one, two, forward=forward, backward=backward)
         trial = _held_out(one, two, rows[kept], forward, case)
+        findings = [*findings, *_within_noise(there, back)]
     else:
         findings = [*findings, *_why_not(case, there, back, more)]
     if case.ranks[0].rank == case.ranks[1].rank:
@@ -191,7 +194,7 @@ def _why_not(case: Case, there: Direction, back: Direction, more: int | None) ->
     if few:
         return [_few_rows(case, few, names)]
     for way in (there, back):
-        if way.far and way.holds < 0.5:
+        if way.far and way.holds <= 0.5:
             return [
                 Finding(
                     "too few to follow",
@@ -220,6 +223,22 @@ def _why_not(case: Case, there: Direction, back: Direction, more: int | None) ->
             "neighbours in either network's activations are not neighbours in the other's",
             "the two respond to different things; try earlier layers",
             Severity.DECISIVE,
+        )
+    ]
+
+
+def _within_noise(there: Direction, back: Direction) -> list[Finding]:
+    """What would not show, where errors of functions that hold are noise."""
+    noise = max((way.noise for way in (there, back) if way.holds >= 0.5), default=0.0)
+    if noise < _NOISY:
+        return []
+    return [
+        Finding(
+            "within noise",
+            f"what is left is noise, some {noise:.1%} of the spread: what either lacks and moves the other by no more "
+            "than that would not show",
+            "average repeated activations, or probe more neurons",
+            Severity.WARNING,
         )
     ]
 

@@ -76,7 +76,8 @@ def judge(case: Case) -> Judgement:
         and matched.first.dimension > 1
         and any(len(each.supported.rim) for each in case.singles)
     )
-    if _only_spectra_fail(spectrum, shape, anchored) and not unsure and not outlined:
+    in_place = _only_spectra_fail(spectrum, shape, anchored) and not unsure and not outlined
+    if in_place:
         spectrum = figures.of_spectra_in_place(matched, case)
     if len(matched.anchors):
         findings += diagnosis.of_anchors(anchored[: len(anchored) - bool(trial)])
@@ -86,7 +87,9 @@ def judge(case: Case) -> Judgement:
     if folded:
         findings.append(folded)
         return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
-    decision, confidence = decided(spectrum, shape, anchored, observed)
+    decision, confidence = decided(spectrum, shape, anchored, observed, in_place=in_place)
+    if outlined and not spectrum.separable and decision is Decision.EQUIVALENT:
+        decision, confidence = Decision.UNDECIDED, 0.5
     open_ = withheld.why(case, matched, decision, in_part=whole is part, perhaps=perhaps)
     if open_ is not None:
         return Judgement(Decision.UNDECIDED, 0.5, evidence, (*findings, *open_), None, charts, matched, trial)
@@ -162,19 +165,24 @@ def _only_spectra_fail(spectrum: Evidence, shape: list[Evidence], anchored: list
 
 
 def decided(
-    spectrum: Evidence, shape: list[Evidence], anchored: list[Evidence], observed: Sequence[Evidence] = ()
+    spectrum: Evidence,
+    shape: list[Evidence],
+    anchored: list[Evidence],
+    observed: Sequence[Evidence] = (),
+    *,
+    in_place: bool = False,
 ) -> tuple[Decision, float]:
     """Equivalent where everything speaks for it; inequivalent where the manifolds themselves differ.
 
     A match that tears while the spectra agree, or cannot be measured, may be a match that was not found, and so may one
     that tears while anchors surely agree; where anchors contradict one another they may be what tears it. None of these
-    shows that the networks differ. Nor does an observable that disagrees: the two may tell different quantities by that
-    name.
+    shows that the networks differ. Nor do spectra at the same places, which are told by the match, nor an observable
+    that disagrees: the two may tell different quantities by that name.
     """
     probability = min(figure.probability for figure in (spectrum, *shape, *anchored, *observed))
     if probability >= SURE:
         return Decision.EQUIVALENT, probability
-    against = spectrum.probability
+    against = max(spectrum.probability, 0.5) if in_place else spectrum.probability
     doubtful = not anchored or 1 - SURE < min(figure.probability for figure in anchored) < SURE
     if spectrum.separable and against < SURE and doubtful:
         against = min(against, *(figure.probability for figure in shape))

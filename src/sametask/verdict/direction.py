@@ -24,6 +24,10 @@ _STAYS = 0.8
 """Errors that fall by less are noise."""
 _NOISE_REACH = 2.0
 """Where noise is the floor, errors of functions are hardly more than it."""
+_NOISE_UNSURE = 0.3
+"""Standard error of the logarithm of what noise leaves: how that of neurons adds up is told no better."""
+_AS_WELL = 1.5
+"""Errors of so many times as much are as good."""
 _FEW = 0.1
 """A share of rows that is left out of account to see whether the others agree: wrong correspondences, or samples apart
 from the rest."""
@@ -40,6 +44,7 @@ class Direction:
         usual: the typical error that functions known to hold show in these networks, however small that is.
         seen: the errors themselves.
         contradicted: whether the source lacks what the target has, however little the error shows it.
+        noise: the floor, where it is noise; 0 where it is not.
         far: whether the target changes so much from one sample to the next that no error could tell it.
     """
 
@@ -50,6 +55,7 @@ class Direction:
     usual: float
     seen: Missed
     contradicted: bool
+    noise: float
     far: bool
 
     @property
@@ -90,8 +96,10 @@ class Direction:
             return 1 - _SURELY
         probability = self.level.probability if self.level.separable else 0.5
         if self.falling:
-            # a far null excuses nothing but what more samples would mend
-            probability = max(dataclasses.replace(self.level, reach=float("inf")).probability, 0.5)
+            # a far null excuses nothing but what more samples surely would mend
+            if self.fall.separable and self.fall.probability >= SURE:
+                probability = dataclasses.replace(self.level, reach=float("inf")).probability
+            probability = max(probability, 0.5)
         elif self.staying:
             probability = min(probability, 0.5)
         if not self.contradicted:
@@ -110,9 +118,15 @@ def directions(
         networks: the two, row by row at the same inputs.
         contradicted: whether each, as a source, lacks what the other has.
         seed: of the rows predicted; the same for both directions, so that answers mirror when networks are swapped.
+
+    Units of neurons are nobody's choice, so each is taken in its own, unless functions known to hold are told worse by
+    it: noise that is as large in all neurons drowns those that vary little.
     """
     manifolds, own = [each.probe.manifold for each in networks], [each.holds for each in networks]
-    y = [manifold.activations.astype(np.float64) for manifold in manifolds]  # kriging has no digits to lose
+    y = [each.values for each in networks]
+    even = [each.even_holds for each in networks]
+    if max(each.level for each in even) <= max(_AS_WELL * max(each.level for each in own), LEAST_ERROR):
+        own, y = even, [each.even_values for each in networks]
     d = max(each.rank.rank for each in networks)
     shuffled = np.random.default_rng(seed).permutation(len(y[0]))
     falls = max((each for each in own if each.level > ARITHMETIC), key=lambda each: each.fall, default=None)
@@ -122,15 +136,17 @@ def directions(
         rows = function.some(len(shuffled), np.random.default_rng(seed))
         null = rms(function.left_out_errors(y[a], y[b][shuffled], d, rows))
         smooth, noise = _floors(manifolds[a], manifolds[b], own[a], own[b], d)
+        noisy = noise > max(smooth, LEAST_ERROR)
+        unsure = float(np.hypot(_unsure(seen, seed), max(_unsure(each, seed) for each in own)))
         level = Evidence(
             f"left-out error, {claim}",
             claim,
             seen.level,
             max(smooth, noise, LEAST_ERROR),
             null,
-            float(np.hypot(_unsure(seen, seed), max(_unsure(each, seed) for each in own))),
+            max(unsure, _NOISE_UNSURE) if noisy else unsure,
             "of spread",
-            _NOISE_REACH if noise > max(smooth, LEAST_ERROR) else REACH,
+            _NOISE_REACH if noisy else REACH,
         )
         heard = (seen.errors, seen.sparse, *((falls.errors, falls.sparse) if falls else ()))
         fall = Evidence(
@@ -143,7 +159,19 @@ def directions(
             "of that with half of the samples",
         )
         far = function.step(manifolds[a], manifolds[b]) > _FAR
-        found.append(Direction(a, b, level, fall, max(each.typical for each in own), seen, contradicted[a], far))
+        found.append(
+            Direction(
+                a,
+                b,
+                level,
+                fall,
+                max(each.typical for each in own),
+                seen,
+                contradicted[a],
+                level.floor if noisy else 0.0,
+                far,
+            )
+        )
     return found[0], found[1]
 
 

@@ -15,6 +15,8 @@ _MOST = 500
 """Rows that are predicted; all others may serve to predict them."""
 _SPLITS = 2
 """Ways in which neurons are divided into those predicted from and those predicted."""
+_QUIET = 0.03
+"""Neurons of less spread, as a share of what is usual, are not taken for as much as others."""
 LEAST_ERROR = 3e-3
 """Of no account, even where data without noise would show less."""
 ARITHMETIC = 1e-4
@@ -58,6 +60,16 @@ class Missed:
         """Error over that with half of the samples: below 1 where more samples tell more, about 1 where they do not."""
         sparse = float(np.sqrt(np.mean(np.square(self.sparse))))
         return self.level / max(sparse, np.finfo(float).tiny)
+
+
+def even(values: Float[Array, "n m"]) -> Float[Array, "n m"]:
+    """Activations in units of how much each neuron varies: units of neurons are nobody's choice.
+
+    Neurons that vary far less than most count as little as noise of theirs could.
+    """
+    spread = values.std(axis=0)
+    least = _QUIET * np.sqrt(np.mean(np.square(spread)))
+    return (values - values.mean(axis=0)) / np.maximum(np.hypot(spread, least), np.finfo(float).tiny)
 
 
 def missed(

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from sametask._outcome import Finding
-from sametask._types import Array, Int
+from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
 from sametask.matching.support import Supported
@@ -66,10 +66,24 @@ class Single:
         return self.holds.level > _UNRELATED
 
     @cached_property
+    def values(self) -> Float[Array, "n m"]:
+        """Its activations as functions of them are tested."""
+        return self.probe.manifold.activations.astype(np.float64)  # kriging has no digits to lose
+
+    @cached_property
+    def even_values(self) -> Float[Array, "n m"]:
+        """The same with every neuron in units of its own, unless they are too many to be told apart."""
+        return self.values if self.values.shape[1] < self.probe.activations.shape[1] else function.even(self.values)
+
+    @cached_property
     def holds(self) -> Missed:
         """What functions that are known to hold leave: some of its neurons and the others."""
-        values = self.probe.manifold.activations.astype(np.float64)
-        return function.known_to_hold(values, self.rank.rank, np.random.default_rng(self.seed))
+        return function.known_to_hold(self.values, self.rank.rank, np.random.default_rng(self.seed))
+
+    @cached_property
+    def even_holds(self) -> Missed:
+        """The same with every neuron in units of its own."""
+        return function.known_to_hold(self.even_values, self.rank.rank, np.random.default_rng(self.seed))
 
     @cached_property
     def chart(self) -> Chart:

@@ -36,8 +36,11 @@ def why(case: Case, matched: Match, decision: Decision, *, in_part: bool, perhap
         return []
     if in_part and max(matched.overlap.share) < SMALLEST_OVERLAP:
         return [_small_overlap(matched)]
-    # a part of the one that fits some part of the other is easily found, and noisy anchors do not hold it
-    if same and in_part and case.anchor_noise is None and matched.anchor_noise > 0:
+    # a part of the one that fits some part of the other is easily found, and one outline that is bent to another; noisy
+    # anchors do not hold either
+    loose = case.anchor_noise is None and matched.anchor_noise > 0
+    outlined = matched.first.dimension > 1 and any(len(single.supported.rim) for single in case.singles)
+    if same and loose and (in_part or outlined):
         return [_LOOSE]
     if perhaps and matched.part is not None and _left_whole(matched.part, matched.first.dimension):
         return [diagnosis.perhaps_a_part(matched, matched.part), *diagnosis.ambiguity(matched)]
@@ -72,9 +75,9 @@ _CUT_OPEN = Finding(
 
 
 _LOOSE = Finding(
-    "loose overlap",
-    "the two agree on a part of what each was probed on, as manifolds of other shape may; anchors that agree with it "
-    "only roughly do not tell these apart",
+    "loose anchors",
+    "the two agree on what both were probed on, as manifolds of other outline may; anchors that agree with it only "
+    "roughly do not tell these apart",
     "pairs that saw exactly the same input; or say how noisy anchors are, if they are (anchor_noise)",
     Severity.DECISIVE,
 )
