@@ -25,6 +25,7 @@ _AROUND = 24
 _BEYOND = 2
 """Neighbours from either side of a sample on a curve."""
 _FINE = 8
+"""Eigenvalues that are told once more: some more than are compared."""
 _KERNEL_LEAST = 8.0
 """A kernel that falls to e⁻⁸ before the nearest neighbour joins no samples."""
 _KERNEL_MOST = 30.0

@@ -151,9 +151,9 @@ def believed(
     """Which samples are inside the target's support; and the places, those torn that only seem to be there.
 
     What holds together with the anchors is where it seems to be (on a curve, which comes apart at single places, all
-    pieces but small ones). The rest is torn: either there, or beyond the target's
-    samples, where its manifold is not known and places can be anywhere, among its samples too. That is told by where
-    the part that holds leads at its edge, and by the majority farther in.
+    pieces but small ones). The rest is torn: either there, or beyond the target's samples, where its manifold is not
+    known and places can be anywhere, among its samples too. That is told by where the part that holds leads at its
+    edge, and by the majority farther in.
 
     Args:
         chart, target: whose samples have places, and where.

@@ -235,8 +235,8 @@ def _within_noise(there: Direction, back: Direction) -> list[Finding]:
     return [
         Finding(
             "within noise",
-            f"what is left is noise, some {noise:.1%} of the spread: what either lacks and moves the other by no more "
-            "than that would not show",
+            f"what is left is noise, some {noise:.1%} of the spread: what either lacks and moves the other by less "
+            "than about twice that may not show",
             "average repeated activations, or probe more neurons",
             Severity.WARNING,
         )

@@ -71,12 +71,8 @@ def judge(case: Case) -> Judgement:
                 findings += diagnosis.partial_overlap(matched)
     unsure = len(matched.left_out) or any(map(diagnosis.nearly_folds, case.probes))
     # where neither anchors nor curvature hold a match, spectra alone tell one outline from another
-    outlined = (
-        not withheld.held(matched)
-        and matched.first.dimension > 1
-        and any(len(each.supported.rim) for each in case.singles)
-    )
-    in_place = _only_spectra_fail(spectrum, shape, anchored) and not unsure and not outlined
+    by_spectra = not withheld.held(matched) and withheld.outlined(case)
+    in_place = _only_spectra_fail(spectrum, shape, anchored) and not unsure and not by_spectra
     if in_place:
         spectrum = figures.of_spectra_in_place(matched, case)
     if len(matched.anchors):
@@ -88,11 +84,12 @@ def judge(case: Case) -> Judgement:
         findings.append(folded)
         return Judgement(Decision.UNDECIDED, 0.5, evidence, tuple(findings), None, charts, matched, trial)
     decision, confidence = decided(spectrum, shape, anchored, observed, in_place=in_place)
-    if outlined and not spectrum.separable and decision is Decision.EQUIVALENT:
+    reasons = withheld.why(case, matched, decision, in_part=whole is part, perhaps=perhaps)
+    if reasons is not None:
+        return Judgement(Decision.UNDECIDED, 0.5, evidence, (*findings, *reasons), None, charts, matched, trial)
+    spectra_missing = by_spectra and not spectrum.separable and decision is Decision.EQUIVALENT
+    if spectra_missing:
         decision, confidence = Decision.UNDECIDED, 0.5
-    open_ = withheld.why(case, matched, decision, in_part=whole is part, perhaps=perhaps)
-    if open_ is not None:
-        return Judgement(Decision.UNDECIDED, 0.5, evidence, (*findings, *open_), None, charts, matched, trial)
     if decision is Decision.EQUIVALENT:
         findings += diagnosis.ambiguity(matched)
     elif _only_observables_disagree(matched, spectrum, shape, anchored, observed):
@@ -108,7 +105,7 @@ def judge(case: Case) -> Judgement:
         findings += [finding for finding in alone.findings if finding.name in _SHAPE]
     else:
         transformation = None
-        worst = min(evidence, key=lambda figure: figure.probability)
+        worst = spectrum if spectra_missing else min(evidence, key=lambda figure: figure.probability)
         more = needed(worst.needed, min(map(len, case.probes))) if worst.needed > 1 else None
         findings.append(_cannot_tell(worst, more))
         return Judgement(decision, confidence, evidence, tuple(findings), None, charts, matched, trial, more)

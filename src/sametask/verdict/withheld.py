@@ -14,7 +14,7 @@ from sametask.verdict.verdict import Decision
 
 _MOSTLY_CUT = 0.5
 """Who cuts a flat manifold in two leaves a part with no more of its edge inside the whole than this."""
-SMALLEST_OVERLAP = 1 / 3
+_SMALLEST_OVERLAP = 1 / 3
 """Of either manifold. A cap of so much of a sphere, laid flat, is strained by about as much as is put up with."""
 _GAP = 3.0
 """Gaps of so many times what chance leaves are left out on purpose."""
@@ -34,13 +34,12 @@ def why(case: Case, matched: Match, decision: Decision, *, in_part: bool, perhap
         return [_CUT_OPEN]
     if same and diagnosis.in_another_unit(matched):
         return []
-    if in_part and max(matched.overlap.share) < SMALLEST_OVERLAP:
+    if in_part and max(matched.overlap.share) < _SMALLEST_OVERLAP:
         return [_small_overlap(matched)]
     # a part of the one that fits some part of the other is easily found, and one outline that is bent to another; noisy
     # anchors do not hold either
     loose = case.anchor_noise is None and matched.anchor_noise > 0
-    outlined = matched.first.dimension > 1 and any(len(single.supported.rim) for single in case.singles)
-    if same and loose and (in_part or outlined):
+    if same and loose and (in_part or outlined(case)):
         return [_LOOSE]
     if perhaps and matched.part is not None and _left_whole(matched.part, matched.first.dimension):
         return [diagnosis.perhaps_a_part(matched, matched.part), *diagnosis.ambiguity(matched)]
@@ -108,6 +107,11 @@ def not_covered(share: float) -> Finding:
 def _left_whole(part: Part, dimension: int) -> bool:
     """Whether a part fits into a whole as if that had been cut once: by its edge, or because surfaces seldom fit."""
     return part.cut <= _MOSTLY_CUT or part.curved or (part.closed and dimension > 1)
+
+
+def outlined(case: Case) -> bool:
+    """Whether either is a surface, or more, with an edge: flat ones fit one another whatever their outlines."""
+    return case.probes[0].dimension > 1 and any(len(single.supported.rim) for single in case.singles)
 
 
 def held(matched: Match) -> bool:
