@@ -1,4 +1,4 @@
-"""The command line: ``sametask demo``, ``compare``, ``probe``, ``translate``, ``whitney``, ``classes``.
+"""The command line: ``sametask demo``, ``compare``, ``probe``, ``translate``, ``whitney``, ``classes``, ``reproduce``.
 
 Exit codes make ``compare`` a gate: 0 equivalent, 1 not (the JSON says which way), 3 undecided, 2 a mistake in the call.
 """
@@ -26,6 +26,7 @@ from sametask._version import __version__
 from sametask.charts import DiffusionChart
 from sametask.compare import compare
 from sametask.experiments import demo
+from sametask.experiments.reproduce import EXPERIMENTS, check, reproduce
 from sametask.matching import SameOrder, SameSet
 from sametask.networks import Network, from_onnx, load_network
 from sametask.probes import Burst, CentralDifference, Jacobian, Neighbourhood, Neighbours, Probe, probe
@@ -227,6 +228,31 @@ def _whitney(options: argparse.Namespace) -> int:
         if options.report is not None:
             _say(f"report: {options.report}")
     return 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    """Exit code 1 where a figure is not what was asked for."""
+    names = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
+    if options.output.exists() and not options.output.is_dir():
+        raise InputError(f"--output: {options.output} is a file; give the name of a directory")
+    for name in names:
+        check(name)
+    ran = []
+    for name in names:
+        ran.append(
+            reproduce(
+                name,
+                options.output,
+                quick=options.quick,
+                seed=options.seed,
+                echo=None if options.json == "-" else sys.stdout,
+            )
+        )
+        if options.json != "-":
+            _say(f"page: {options.output / name}.md ({ran[-1].seconds:.0f} s)")
+    told = {each.name: {"seconds": each.seconds, "tables": [t.to_dict() for t in each.tables]} for each in ran}
+    _write_json(told, options)
+    return 1 if any(each.missed for each in ran) else 0
 
 
 # -- parts -----------------------------------------------------------------------------------------------------------
@@ -512,6 +538,7 @@ def _parser() -> argparse.ArgumentParser:
     _output(five)
     five.set_defaults(run=_whitney)
     _classes_parser(commands)
+    _reproduce_parser(commands)
     return parser
 
 
@@ -532,6 +559,30 @@ def _classes_parser(commands: Any) -> None:
     parser.add_argument("--jobs", type=int, default=-1, help="worker processes (default: one for each core)")
     _output(parser)
     parser.set_defaults(run=_classes)
+
+
+def _reproduce_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "reproduce",
+        help="the paper's experiments",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="The paper's experiments, each a script whose page shows code, figures and a table:\n"
+        + "\n".join(f"  {name:8} {about}" for name, about in EXPERIMENTS.items()),
+        epilog="Exit codes: 0 every figure is what was asked for, 1 not; 2 a mistake in the call.",
+    )
+    parser.add_argument("experiment", choices=[*EXPERIMENTS, "all"])
+    parser.add_argument("--quick", action="store_true", help="fewer samples and shorter training")
+    parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn (default %(default)s)")
+    parser.add_argument(
+        "--output",
+        "-o",
+        type=Path,
+        default=Path("sametask-reproduce"),
+        metavar="DIR",
+        help="where pages and figures go (default %(default)s)",
+    )
+    parser.add_argument("--json", metavar="OUT.json", help="write the tables as JSON; - for standard output")
+    parser.set_defaults(run=_reproduce)
 
 
 def _probing(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,78 @@
+"""How the experiments' figures look. Import only where matplotlib is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sametask._types import Array, Bool, Float
+
+# Okabe & Ito: told apart with any colour vision
+FIRST, SECOND, THIRD, INK, SOFT, PALE = "#0072B2", "#D55E00", "#009E73", "#22262b", "#70767e", "#d5d9de"
+ALONG = "viridis"
+"""Colours of a quantity that has two ends."""
+AROUND = "twilight_shifted"
+"""Colours of an angle."""
+
+_LOOK = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "axes.titlesize": 10,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": "#4b5158",
+    "ytick.color": "#4b5158",
+    "grid.color": "#e6e8eb",
+    "text.color": INK,
+    "lines.linewidth": 1.6,
+}
+
+
+def axes(columns: int, rows: int = 1, *, height: float = 3.0, width: float = 9.0, **options: Any) -> tuple[Figure, Any]:
+    """A figure as wide as a page, and its axes as an array (of one row or column: flat).
+
+    Args:
+        columns, rows: of panels.
+        height: of each row, in inches.
+        width: of the figure, in inches.
+        options: of ``Figure.subplots``.
+    """
+    with rc_context({**_LOOK}):
+        figure = Figure(figsize=(width, height * rows), layout="constrained")
+        made = figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, made.ravel() if 1 in (rows, columns) else made
+
+
+def label(ax: Axes, title: str, x: str, y: str, *, legend: bool = False) -> None:
+    """Title, labels of the axes with their units, and a legend where there is room."""
+    ax.set_title(title, loc="left", color=INK)
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    if legend:
+        ax.legend(loc="best", frameon=False, handlelength=1.6, fontsize=8.5)
+
+
+def agreement(ax: Axes, true: Float[Array, " n"], predicted: Float[Array, " n"], inside: Bool[Array, " n"]) -> None:
+    """Predicted against true values, over the line where they agree; crosses lie outside the support."""
+    ends = [float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))]
+    ax.plot(ends, ends, color=PALE, zorder=0)
+    ax.plot(true[inside], predicted[inside], "o", ms=2.5, mew=0, color=FIRST)
+    ax.plot(true[~inside], predicted[~inside], "x", ms=4, color=SECOND)
+
+
+def relative_error(predicted: Float[Array, "n m"], true: Float[Array, "n m"]) -> float:
+    """Root mean square error over root mean square spread.
+
+    Example:
+        >>> relative_error(np.array([[1.0], [3.0]]), np.array([[1.0], [3.0]]))
+        0.0
+    """
+    missed = np.square(predicted - true).sum(axis=1).mean()
+    return float(np.sqrt(missed / np.square(true - true.mean(axis=0)).sum(axis=1).mean()))

