@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sametask._types import Array, Bool, Float
+from sametask.experiments.notebook import show
 
 # Okabe & Ito: told apart with any colour vision
 FIRST, SECOND, THIRD, INK, SOFT, PALE = "#0072B2", "#D55E00", "#009E73", "#22262b", "#70767e", "#d5d9de"
@@ -76,3 +78,18 @@ def relative_error(predicted: Float[Array, "n m"], true: Float[Array, "n m"]) ->
     """
     missed = np.square(predicted - true).sum(axis=1).mean()
     return float(np.sqrt(missed / np.square(true - true.mean(axis=0)).sum(axis=1).mean()))
+
+
+def strip(rows: Sequence[tuple[str, Float[Array, "k h w"]]], heads: Sequence[str], caption: str) -> None:
+    """Show rows of grey pictures, 0 … 1: a name on the left of each row, a head over each column."""
+    figure, panels = axes(len(heads), len(rows), height=1.1, width=1.1 * len(heads) + 1.2)
+    panels = np.reshape(panels, (len(rows), len(heads)))
+    for (name, pictures), line in zip(rows, panels, strict=True):
+        for ax, picture in zip(line, pictures, strict=True):
+            ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", color=INK)
+    for ax, head in zip(panels[0], heads, strict=True):
+        ax.set_title(head, color=INK)
+    show(figure, caption)
