@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -116,10 +117,21 @@ class OneWay:
         sample, offset, missing = self.source.locate(reduced, metric)
         missing = np.hypot(missing, left)
         value = self.source.evaluate(sample, offset, (self.values, self.slopes))
-        uncertainty = np.sqrt(np.square(self.error) + np.square(self.deviation) + np.square(self.noise))[sample]
-        close = np.linalg.norm(offset, axis=1) <= self.radius[sample]
-        inside = close & (missing <= self.thickness[sample]) & self.covered[sample]
-        return Estimate(value, uncertainty, inside)
+        away = np.linalg.norm(offset, axis=1) / self.radius[sample]
+        aside = np.maximum(missing - self.thickness[sample], 0)
+        inside = (away <= 1) & (aside == 0) & self.covered[sample]
+        # what cubics leave out grows with the fourth power of the distance, and a turn of the match with the first
+        beyond = np.maximum(away, 1)
+        parts = (self.error[sample] * beyond**4, self.deviation[sample] * beyond, self.noise[sample])
+        # what lies beside the manifold may as well lie as far along it
+        parts += (aside * self._steepness[sample],)
+        return Estimate(value, np.sqrt(sum(np.square(part) for part in parts)), inside)
+
+    @cached_property
+    def _steepness(self) -> Float[Array, " n"]:
+        """Change of values for each change of the activations mapped."""
+        gains = np.maximum(self.source.metric.gains, np.finfo(float).tiny)
+        return np.sqrt(np.square(self.slopes / gains[:, :, None]).sum(axis=(1, 2)))
 
 
 @dataclass(frozen=True)

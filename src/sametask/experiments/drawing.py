@@ -37,7 +37,9 @@ _LOOK = {
 }
 
 
-def axes(columns: int, rows: int = 1, *, height: float = 3.0, width: float = 9.0, **options: Any) -> tuple[Figure, Any]:
+def axes(
+    columns: int, rows: int = 1, *, height: float | int = 3.0, width: float | int = 9.0, **options: Any
+) -> tuple[Figure, Any]:
     """A figure as wide as a page, and its axes as an array (of one row or column: flat).
 
     Args:

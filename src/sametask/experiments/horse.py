@@ -78,8 +78,8 @@ class Camera:
 
 
 CAMERAS = (
-    Camera(azimuth=-60, elevation=15, distance=2.6, light=(-100, 50)),
-    Camera(azimuth=35, elevation=40, distance=2.8, light=(80, 30), ambient=0.35),
+    Camera(azimuth=-60.0, elevation=15.0, distance=2.6, light=(-100.0, 50.0)),
+    Camera(azimuth=35.0, elevation=40.0, distance=2.8, light=(80.0, 30.0), ambient=0.35),
 )
 """Two that have little in common."""
 
@@ -183,13 +183,21 @@ def _rotation(turn: float, tilt: float) -> Float[Array, "4 4"]:
 
 
 def wobbled(poses: Float[Array, "n d"], angle: float, size: int, rng: np.random.Generator) -> Float[Array, "n b d"]:
-    """``size`` small random wobbles of each pose, each ``angle`` radians away in a random direction.
+    """``size`` small random wobbles of each pose, each by ``angle`` radians.
 
-    In one dimension a direction is a sign. The covariance of such wobbles about their pose is angle² / d times the
-    identity.
+    They come in sets of d, which go in directions that are perpendicular to each other and drawn at random, to either
+    side; the covariance of such wobbles about their pose is angle² / d times the identity.
+
+    Args:
+        poses: turn, or turn and tilt, in radians.
+        angle: how far a wobble goes.
+        size: of them; a multiple of d.
+        rng: that they are drawn from.
     """
-    direction = rng.standard_normal((len(poses), size, poses.shape[1]))
-    return poses[:, None] + angle * direction / np.linalg.norm(direction, axis=2, keepdims=True)
+    n, d = poses.shape
+    directions = np.linalg.qr(rng.standard_normal((n, size // d, d, d)))[0]
+    directions *= rng.choice([-1.0, 1.0], (n, size // d, d, 1))
+    return poses[:, None] + angle * directions.reshape(n, size, d)
 
 
 def spread(codes: Float[Array, "n m"], around: Float[Array, "n b m"]) -> Float[Array, "n m m"]:

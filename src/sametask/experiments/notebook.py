@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from sametask import _check, _files
 
@@ -73,16 +73,16 @@ class Table:
     """
 
     title: str
-    rows: list[tuple[str, float | str, str, float | None, float | None]] = field(default_factory=list)
+    rows: list[tuple[str, float | str, str, float | int | None, float | int | None]] = field(default_factory=list)
 
     def add(
         self,
         name: str,
-        value: float | str,
+        value: float | int | str,
         unit: str = "",
         *,
-        at_most: float | None = None,
-        at_least: float | None = None,
+        at_most: float | int | None = None,
+        at_least: float | int | None = None,
     ) -> None:
         """One figure, and the least or largest that was asked for, if anything was."""
         self.rows.append((name, value if isinstance(value, str) else float(value), unit, at_most, at_least))
@@ -168,12 +168,12 @@ def cells(source: str) -> list[Cell]:
     return found
 
 
-def run(path: Path, *, echo: TextIO | None = None, **parameters: Any) -> Ran:
+def run(path: Path, *, echo: Any = None, **parameters: Any) -> Ran:
     """Run a script cell by cell.
 
     Args:
         path: of the script.
-        echo: where what it prints goes as well.
+        echo: a stream of text that what it prints goes to as well, or None.
         parameters: in place of those that its parameters cell sets.
 
     Raises:
@@ -201,7 +201,7 @@ def run(path: Path, *, echo: TextIO | None = None, **parameters: Any) -> Ran:
 
 
 @contextlib.contextmanager
-def _recorded(output: Output, echo: TextIO | None) -> Iterator[None]:
+def _recorded(output: Output, echo: Any) -> Iterator[None]:
     class Both(io.TextIOBase):
         def write(self, text: str, /) -> int:
             output.print(text)
@@ -254,18 +254,18 @@ def write(ran: Ran, directory: Path, note: str) -> Path:
 _PLAIN = {ord("["): "(", ord("]"): ")", ord("*"): None}
 
 
-def _shown(value: float | str, unit: str) -> str:
+def _shown(value: float | int | str, unit: str) -> str:
     number = value if isinstance(value, str) else f"{value:.3g}"
     return f"{number} {unit}".strip()
 
 
-def _met(value: float | str, at_most: float | None, at_least: float | None) -> bool:
+def _met(value: float | str, at_most: float | int | None, at_least: float | int | None) -> bool:
     if isinstance(value, str):
         return True
     return (at_most is None or value <= at_most) and (at_least is None or value >= at_least)
 
 
-def _asked(value: float | str, unit: str, at_most: float | None, at_least: float | None) -> str:
+def _asked(value: float | str, unit: str, at_most: float | int | None, at_least: float | int | None) -> str:
     bounds = [f"{sign} {_shown(x, unit)}" for sign, x in (("≤", at_most), ("≥", at_least)) if x is not None]
     if not bounds:
         return ""

@@ -6,7 +6,7 @@ import os
 import sys
 from importlib.resources import files
 from pathlib import Path
-from typing import TextIO
+from typing import Any
 
 from sametask import __version__, _check
 from sametask.experiments import notebook
@@ -43,9 +43,7 @@ def check(name: str) -> None:
         _check.require(package, "reproduce")
 
 
-def reproduce(
-    name: str, directory: Path, *, quick: bool = False, seed: int = 0, echo: TextIO | None = None
-) -> notebook.Ran:
+def reproduce(name: str, directory: Path, *, quick: bool = False, seed: int = 0, echo: Any = None) -> notebook.Ran:
     """Run one experiment and write its page, ``NAME.md``, with its figures.
 
     Args:
@@ -53,7 +51,7 @@ def reproduce(
         directory: where the page goes.
         quick: with fewer samples and shorter training, to see that it runs; figures are then less accurate.
         seed: of everything that is drawn.
-        echo: where what is printed goes as well.
+        echo: a stream of text that what is printed goes to as well, or None.
 
     Raises:
         InputError: no such experiment, or a package is missing.

@@ -8,7 +8,7 @@
 # What does camera 2 see while camera 1 sees *this*?
 #
 # Nobody tells an angle. What ties the two together is that, at each sample, the horse also *wobbles*: it is turned a
-# little to a random side a few times, and the wobbles before camera 1 are as large as those before camera 2. That
+# little, a few times, to a random side, and the wobbles before camera 1 are as large as those before camera 2. That
 # fixes a local metric on each network's codes, and the two pictures of the circle of angles are brought together by
 # three shared moments (anchors), or by none. (Bertalan, Dietrich & Kevrekidis,
 # [arXiv:2007.05646](https://arxiv.org/abs/2007.05646), the last of their experiments.)
@@ -36,7 +36,7 @@ seed = 0
 
 # %%
 rng = np.random.default_rng(seed)
-pictured, steps, n, wobbles, unseen = (240, 300, 150, 4, 90) if quick else (720, 1500, 400, 8, 360)
+pictured, steps, n, wobbles, unseen = (240, 400, 200, 4, 90) if quick else (720, 1500, 400, 8, 360)
 WOBBLE = 0.03  # radians
 
 
@@ -302,12 +302,13 @@ print(table_head)
 # %% [markdown]
 # ## About two axes
 #
-# Now the horse also tilts, by up to 40° to either side. Its poses are a cylinder, and a wobble goes in a random
-# direction of both angles. Networks are trained anew; anchors are still three.
+# Now the horse also tilts, by up to 40° to either side. Its poses are a cylinder. Wobbles come in pairs,
+# perpendicular to each other and turned at random among the two angles. Networks are trained anew; anchors are still
+# three.
 
 # %%
 TILT = 0.7
-pictured, steps, n, wobbles, unseen = (400, 400, 220, 6, 60) if quick else (2000, 2500, 900, 12, 300)
+pictured, steps, n, wobbles, unseen = (400, 400, 300, 4, 60) if quick else (2000, 2500, 1000, 8, 300)
 
 
 def both(count: int) -> np.ndarray:

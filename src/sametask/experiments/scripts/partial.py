@@ -30,7 +30,7 @@ seed = 0
 # own, in its last hidden layer and its output together.
 
 # %%
-steps, n, draws = (200, 300, 3) if quick else (800, 800, 8)
+steps, n, draws = (200, 300, 2) if quick else (800, 800, 8)
 states = [nerve.states(np.random.default_rng([seed, k]), n) for k in (1, 2)]
 net = perceptron([2, 24, 24, 2], "Tanh", seed=seed)
 print(f"the field is known to {fit(net, states[0], nerve.field(states[0]), steps):.1e} of its spread")
@@ -85,6 +85,8 @@ def drawn(errors: dict, few: st.Whitney, titles: list[str], caption: str) -> Non
         ax.semilogy(errors["counts"], 100 * errors["random"][:, :, which], "o", color=SOFT, ms=4, mfc="none")
         ax.semilogy(errors["counts"], 100 * errors["chosen"][:, which], "s-", color=FIRST)
         ax.axvline(few.theory, color=SECOND, ls="--")
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ax.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" * (f"{value:.0e}"[0] in "25"))
         label(ax, title, "neurons", "error (% of spread)")
     for ax in panels:
         ax.set_xticks(few.counts)
@@ -120,7 +122,7 @@ print(table)
 
 # %%
 rng = np.random.default_rng(seed)
-pictured, steps, n, wobbles, draws = (240, 300, 150, 4, 2) if quick else (720, 1500, 400, 8, 6)
+pictured, steps, n, wobbles, draws = (240, 400, 200, 4, 2) if quick else (720, 1500, 400, 8, 6)
 WOBBLE = 0.03  # radians
 camera = horse.CAMERAS[0]
 seen = camera.views(rng.uniform(0, 2 * np.pi, (pictured, 1)))

@@ -6,8 +6,8 @@
 # Two networks have each learned a function of one and the same input, *x*. Neither knows the other's function, its
 # weights or its samples. Can what one of them says be computed from what the other says?
 #
-# If both functions are monotonic it can: each output tells *x*, so each tells the other's output. If they turn back, an
-# output belongs to several *x*, and no map of outputs to outputs exists. The networks still know *x* inside: by
+# If both functions are monotonic it can: each output tells *x*, so each tells the other's output. If they turn back,
+# an output belongs to several *x*, and no map of outputs to outputs exists. The networks still know *x* inside: by
 # Whitney's theorem 2 · 1 + 1 = 3 neurons of an inner layer are enough, and from these the other's output follows.
 # (Bertalan, Dietrich & Kevrekidis, [arXiv:2007.05646](https://arxiv.org/abs/2007.05646), begin with these.)
 
@@ -119,8 +119,8 @@ for finding in folded.diagnosis:
     print(f"- {finding}")
 
 # %% [markdown]
-# Both probes saw the same inputs here, so the verdict tests directly whether one output is a function of the other, in
-# either direction: neither is. The findings say why, and what to do: take more neurons.
+# Both probes saw the same inputs here, so the verdict tests directly whether one output is a function of the other,
+# in either direction: neither is. The findings say why, and what to do: take more neurons.
 #
 # ## Three neurons inside
 #
@@ -134,7 +134,7 @@ probes = []
 for net, x_seen, kept, number in zip(nets, seen, layers, (1, 2), strict=True):
     whole = st.probe(st.from_torch(net, layers=kept, name=f"network {number}"), x_seen)
     hidden = [k for k, neuron in enumerate(whole.neurons) if neuron.startswith("hidden2")]
-    three = np.random.default_rng([seed, number]).choice(hidden, 3, replace=False)
+    three = np.random.default_rng([seed, number]).choice(hidden, 3, replace=False).tolist()
     probes.append(whole.select([*three, *range(len(hidden), len(whole.neurons))]))
 inner = st.compare(*probes)
 print(inner)
