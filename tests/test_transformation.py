@@ -127,6 +127,20 @@ def test_inputs_beyond_the_sampled_interval_lie_outside():
     assert not t.backward(RandomNetwork.draw(1, 3, 1000 * _SEED + 2)(beyond)).inside.any()
 
 
+def test_uncertainty_grows_beyond_the_sampled_interval_as_errors_do():
+    _, t = learned("interval")
+    first, second = (RandomNetwork.draw(1, 3, 1000 * _SEED + k) for k in (1, 2))
+    medians = []
+    for far in (0.1, 0.2, 0.5):
+        beyond = np.linspace(1 + far / 2, 1 + far, 100)[:, None]
+        estimate = t.forward(first(beyond))
+        error = lengths(estimate.value - second(beyond))
+        assert np.median(estimate.uncertainty) > np.median(error) / 30
+        medians.append(np.median(estimate.uncertainty))
+    within = t.forward(first(np.linspace(0.1, 0.9, 100)[:, None]))
+    assert np.median(within.uncertainty) < 0.01 * medians[0] < 0.01 * medians[1] < 0.01 * medians[2]
+
+
 @pytest.mark.parametrize("world", ["interval", "rectangle", "sphere"])
 def test_points_off_the_manifold_lie_outside(world):
     both, t = learned(world)

@@ -63,6 +63,16 @@ def label(ax: Axes, title: str, x: str, y: str, *, legend: bool = False) -> None
         ax.legend(loc="best", frameon=False, handlelength=1.6, fontsize=8.5)
 
 
+def plain(value: float, _: object = None) -> str:
+    """A tick of a logarithmic axis as a plain number, where it begins with 1, 2 or 5.
+
+    Example:
+        >>> plain(0.05), plain(0.04)
+        ('0.05', '')
+    """
+    return f"{value:g}" if value > 0 and f"{value:.0e}"[0] in "125" else ""
+
+
 def agreement(ax: Axes, true: Float[Array, " n"], predicted: Float[Array, " n"], inside: Bool[Array, " n"]) -> None:
     """Predicted against true values, over the line where they agree; crosses lie outside the support."""
     ends = [float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))]

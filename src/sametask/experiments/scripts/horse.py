@@ -20,7 +20,19 @@ from scipy.interpolate import RBFInterpolator
 
 import sametask as st
 from sametask.experiments import horse
-from sametask.experiments.drawing import AROUND, FIRST, INK, PALE, SECOND, axes, label, relative_error, strip
+from sametask.experiments.drawing import (
+    AROUND,
+    FIRST,
+    INK,
+    PALE,
+    SECOND,
+    SOFT,
+    axes,
+    label,
+    plain,
+    relative_error,
+    strip,
+)
 from sametask.experiments.notebook import Table, show
 from sametask.experiments.training import fit, perceptron
 
@@ -36,7 +48,7 @@ seed = 0
 
 # %%
 rng = np.random.default_rng(seed)
-pictured, steps, n, wobbles, unseen = (240, 400, 200, 4, 90) if quick else (720, 1500, 400, 8, 360)
+pictured, steps, n, wobbles, unseen = (240, 400, 200, 2, 90) if quick else (720, 1500, 400, 8, 360)
 WOBBLE = 0.03  # radians
 
 
@@ -117,9 +129,9 @@ figure, panels = axes(4, height=2.7, width=11)
 for k in (0, 1):
     at = np.degrees(poses[k][:, 0])
     raw, drawn = panels[k], panels[k + 2]
-    painted = raw.scatter(*codes(k, samples[k])[:, :2].T, c=at, cmap=AROUND, s=6)
+    raw.scatter(*codes(k, samples[k])[:, :2].T, c=at, cmap=AROUND, s=8, edgecolors=SOFT, lw=0.2)
     label(raw, f"Codes of camera {k + 1}", "bottleneck neuron 0", "bottleneck neuron 1")
-    painted = drawn.scatter(*charts[k].functions[:, :2].T, c=at, cmap=AROUND, s=6, vmin=0, vmax=360)
+    painted = drawn.scatter(*charts[k].functions[:, :2].T, c=at, cmap=AROUND, s=8, edgecolors=SOFT, lw=0.2)
     drawn.set_aspect("equal")
     label(drawn, f"Chart of camera {k + 1}", "eigenfunction 1", "eigenfunction 2")
 figure.colorbar(painted, ax=panels[3], label="true angle (°), not given", ticks=[0, 90, 180, 270, 360])
@@ -308,7 +320,7 @@ print(table_head)
 
 # %%
 TILT = 0.7
-pictured, steps, n, wobbles, unseen = (400, 400, 300, 4, 60) if quick else (2000, 2500, 1000, 8, 300)
+pictured, steps, n, wobbles, unseen = (400, 300, 200, 2, 60) if quick else (2000, 2500, 1000, 8, 300)
 
 
 def both(count: int) -> np.ndarray:
@@ -370,16 +382,21 @@ for ax, values, name, colours in (
     (panels[0], np.degrees(poses[0][:, 0]), "turn (°), not given", AROUND),
     (panels[1], np.degrees(poses[0][:, 1]), "tilt (°), not given", "viridis"),
 ):
-    drawn = ax.scatter(*chart.coordinates[:, :2].T, c=values, cmap=colours, s=6)
+    drawn = ax.scatter(*chart.coordinates[:, :2].T, c=values, cmap=colours, s=8, edgecolors=SOFT, lw=0.2)
     figure.colorbar(drawn, ax=ax, label=name)
     label(ax, "Chart of camera 1", "eigenfunction 1", "eigenfunction 2")
 drawn = panels[2].scatter(
     *np.degrees(moments).T, c=np.maximum(missed, 1e-2), s=14, cmap="viridis", norm="log", marker="o"
 )
-panels[2].plot(*np.degrees(anchored).T, "^", color=SECOND, ms=8, label="anchors")
-figure.colorbar(drawn, ax=panels[2], label="pose error (°)")
-label(panels[2], "Errors at unseen poses", "turn (°)", "tilt (°)", legend=True)
-show(figure, "The chart of camera 1 knows both angles (left and middle); on the right, by how much poses are missed.")
+panels[2].plot(*np.degrees(anchored).T, "^", color=SECOND, ms=8)
+figure.colorbar(drawn, ax=panels[2], label="pose error (°)", format=plain)
+drawn.colorbar.ax.yaxis.set_minor_formatter(plain)
+label(panels[2], "Errors at unseen poses", "turn (°)", "tilt (°)")
+show(
+    figure,
+    "The chart of camera 1 knows both angles (left and middle); on the right, by how much unseen poses are missed "
+    "(triangles: the anchors).",
+)
 
 # %%
 for each, what in (

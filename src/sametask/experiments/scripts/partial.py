@@ -15,7 +15,7 @@ import numpy as np
 
 import sametask as st
 from sametask.experiments import horse, nerve
-from sametask.experiments.drawing import FIRST, SECOND, SOFT, axes, label, relative_error, strip
+from sametask.experiments.drawing import FIRST, SECOND, SOFT, axes, label, plain, relative_error, strip
 from sametask.experiments.notebook import Table, show
 from sametask.experiments.training import fit, perceptron
 
@@ -85,8 +85,8 @@ def drawn(errors: dict, few: st.Whitney, titles: list[str], caption: str) -> Non
         ax.semilogy(errors["counts"], 100 * errors["random"][:, :, which], "o", color=SOFT, ms=4, mfc="none")
         ax.semilogy(errors["counts"], 100 * errors["chosen"][:, which], "s-", color=FIRST)
         ax.axvline(few.theory, color=SECOND, ls="--")
-        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        ax.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" * (f"{value:.0e}"[0] in "25"))
+        ax.yaxis.set_major_formatter(plain)
+        ax.yaxis.set_minor_formatter(plain)
         label(ax, title, "neurons", "error (% of spread)")
     for ax in panels:
         ax.set_xticks(few.counts)
@@ -122,7 +122,7 @@ print(table)
 
 # %%
 rng = np.random.default_rng(seed)
-pictured, steps, n, wobbles, draws = (240, 400, 200, 4, 2) if quick else (720, 1500, 400, 8, 6)
+pictured, steps, n, wobbles, draws = (240, 400, 200, 2, 2) if quick else (720, 1500, 400, 8, 6)
 WOBBLE = 0.03  # radians
 camera = horse.CAMERAS[0]
 seen = camera.views(rng.uniform(0, 2 * np.pi, (pictured, 1)))
