@@ -1,4 +1,5 @@
 """A horse that turns before two cameras. Read as a notebook; run with ``sametask reproduce horse``."""
+# pyright: reportOptionalMemberAccess=false, reportArgumentType=false, reportPossiblyUnboundVariable=false
 
 # %% [markdown]
 # # The rotating horse
@@ -14,6 +15,8 @@
 # [arXiv:2007.05646](https://arxiv.org/abs/2007.05646), the last of their experiments.)
 
 # %%
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from scipy.interpolate import RBFInterpolator
@@ -89,14 +92,11 @@ strip(
 
 
 # %%
-def encoder(net: torch.nn.Module, layer: str = "bottleneck") -> torch.nn.Module:
-    """The encoder up to a layer."""
-    names = [name for name, _ in net.encoder.named_children()]
-    return net.encoder[: names.index(layer) + 1]
-
-
 def codes(k: int, shown: np.ndarray, layer: str = "bottleneck") -> np.ndarray:
-    return horse.run(encoder(nets[k], layer), shown).astype(np.float64)
+    """What a layer of encoder k says of pictures."""
+    layers = dict(nets[k].get_submodule("encoder").named_children())
+    until = list(layers).index(layer) + 1
+    return horse.run(torch.nn.Sequential(*list(layers.values())[:until]), shown).astype(np.float64)
 
 
 def probed(own: np.ndarray, around: np.ndarray, d: int, name: str) -> st.Probe:
@@ -219,11 +219,11 @@ show(figure, "Errors at angles that neither network has seen.")
 # are not generic). From these few of network 1, the bottleneck of network 2:
 
 # %%
-inner = [codes(0, each, "inner") for each in (samples[0], wobbling[0])]
-few_of = st.whitney(probed(*inner, 1, "camera 1, inner"), range(1, 6), draws=2 if quick else 4, seed=seed)
+inner, around = (codes(0, each, "inner") for each in (samples[0], wobbling[0]))
+few_of = st.whitney(probed(inner, around, 1, "camera 1, inner"), range(1, 6), draws=2 if quick else 4, seed=seed)
 print(few_of.meaning)
 picked = list(few_of.neurons)
-from_few = probed(inner[0][:, picked], inner[1][:, picked], 1, f"camera 1, {len(picked)} inner neurons")
+from_few = probed(inner[:, picked], around[:, picked], 1, f"camera 1, {len(picked)} inner neurons")
 match_few = st.compare(from_few, probes[1], anchors=[[0, 0], [1, 1], [2, 2]])
 print(f"{match_few.decision.value} ({match_few.confidence:.2f})")
 carry_few = match_few.transformation or st.Transformation.from_match(match_few.match)
@@ -260,7 +260,7 @@ for sign in (1, -1):
     left = np.angle(np.exp(1j * (turn - sign * moments[:, 0] - shift)))
     fits[sign] = (float(np.median(np.abs(np.degrees(left)))), shift)
 sign = min(fits, key=lambda each: fits[each][0])
-print(f"angles are right up to a turn by {np.degrees(fits[sign][1]):.0f}°", "and a reflection" * (sign < 0))
+print(f"angles are right up to a turn by {np.degrees(fits[sign][1]):.0f}°" + " and a reflection" * (sign < 0))
 table_free = Table("Without anchors")
 table_free.add("verdict", free.decision.value)
 table_free.add("left open", free.match.symmetry.name)
@@ -286,7 +286,7 @@ show(figure, "Without anchors angles are right up to one turn, and maybe a refle
 
 
 # %%
-def head_of(k: int) -> torch.nn.Module:
+def head_of(k: int) -> Callable[[np.ndarray], np.ndarray]:
     net = perceptron([codes(k, views[k][:2]).shape[1], 32, 2], "Tanh", seed=seed)
     own = codes(k, pictures[k])
     middle, scale = own.mean(0), own.std()

@@ -1,4 +1,5 @@
 """Inputs and outputs from the fewest neurons. Read as a notebook; run with ``sametask reproduce partial``."""
+# pyright: reportOptionalMemberAccess=false, reportArgumentType=false, reportPossiblyUnboundVariable=false
 
 # %% [markdown]
 # # Partial observation
@@ -165,13 +166,12 @@ drawn(
 # %%
 shown = np.arange(0, 90, 10)
 rows = [("what the\ncamera saw", unseen[shown])]
-for k in errors_eyes["counts"][:4]:
+for k in (1, 2, 3, 4):
     found = st.reconstruct(eyes, [int(each) for each in few_eyes.order[:k]], seed=seed)
-    rows.append((f"from {k}", found(spoken[:, list(found.neurons)]).inputs.value[shown]))
-decoded = horse.run(
-    eye.decoder, found(spoken[:, list(found.neurons)]).neurons.value[:, [found.others.index(c) for c in code]]
-)
-rows.append((f"output,\nfrom {k}", decoded[shown]))
+    told = found(spoken[:, list(found.neurons)])
+    rows.append((f"from {k}", told.inputs.value[shown]))
+bottleneck = told.neurons.value[:, [found.others.index(each) for each in code]]
+rows.append((f"output,\nfrom {k}", horse.run(eye.decoder, bottleneck[shown])))
 strip(
     rows,
     [f"{4 * k}°" for k in shown],

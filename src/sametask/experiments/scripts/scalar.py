@@ -1,4 +1,5 @@
 """Functions of one input. Read as a notebook; run with ``sametask reproduce scalar``."""
+# pyright: reportOptionalMemberAccess=false, reportArgumentType=false, reportPossiblyUnboundVariable=false
 
 # %% [markdown]
 # # Scalar functions
