@@ -20,7 +20,7 @@ ALONG = "viridis"
 AROUND = "twilight_shifted"
 """Colours of an angle."""
 
-_LOOK = {
+_LOOK: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
     "axes.titlesize": 10,
@@ -48,7 +48,7 @@ def axes(
         width: of the figure, in inches.
         options: of ``Figure.subplots``.
     """
-    with rc_context({**_LOOK}):
+    with rc_context(_LOOK):
         figure = Figure(figsize=(width, height * rows), layout="constrained")
         made = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, made.ravel() if 1 in (rows, columns) else made
