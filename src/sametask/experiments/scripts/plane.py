@@ -1,0 +1,351 @@
+"""Functions of two inputs, and a vector field in unknown coordinates. Run with ``sametask reproduce plane``."""
+
+# %% [markdown]
+# # Two inputs
+#
+# As in [one dimension](scalar.md): two networks have each learned something about the same inputs, now two numbers.
+# First different functions on a square; then one and the same dynamical system, which the second network knows only
+# through an unknown change of variables. Samples are independent, and what one network says is computed from what the
+# other says.
+
+# %%
+import numpy as np
+import torch
+from scipy.integrate import solve_ivp
+
+import sametask as st
+from sametask.experiments.drawing import ALONG, FIRST, INK, PALE, SECOND, SOFT, THIRD, axes, label, relative_error
+from sametask.experiments.notebook import Table, show
+from sametask.experiments.training import fit, perceptron
+
+# %% tags=["parameters"]
+quick = False
+seed = 0
+
+# %% [markdown]
+# ## Scalar functions of two inputs
+#
+# A tanh network learns one function on the square −1 … 1, a SiLU network another.
+
+# %%
+steps, n = (150, 250) if quick else (800, 1000)
+
+
+def square(number: int) -> np.ndarray:
+    return np.random.default_rng([seed, number]).uniform(-1, 1, (n, 2))
+
+
+def learned(x: np.ndarray, y: np.ndarray, activation: str, number: int) -> torch.nn.Module:
+    net = perceptron([2, 24, 24, y.shape[1]], activation, seed=100 * seed + number)
+    print(f"network {number} has learned its function to {fit(net, x, y, steps):.1e} of its spread")
+    return net
+
+
+def waves(x: np.ndarray) -> np.ndarray:
+    return np.sin(2 * x[:, :1]) + np.cos(1.5 * x[:, 1:] + 0.5)
+
+
+def hill(x: np.ndarray) -> np.ndarray:
+    return np.exp(-((x[:, :1] - 0.3) ** 2) - (x[:, 1:] + 0.2) ** 2)
+
+
+nets = [learned(square(1), waves(square(1)), "Tanh", 1), learned(square(2), hill(square(2)), "SiLU", 2)]
+same = square(3)
+single = st.compare(*(st.probe(st.from_torch(net, name=f"output {k}"), same) for k, net in enumerate(nets, 1)))
+print(f"{single.decision.value} ({single.confidence:.2f})")
+for finding in single.diagnosis:
+    print(f"- {finding}")
+
+# %% [markdown]
+# One number cannot tell two: along a line of equal output a network says always the same, and the other's output
+# changes. Both probes saw the same inputs here, so this is tested directly, in either direction. (The advice counts
+# dimensions of what it is shown, which is one; the inputs have two.)
+#
+# ## Five neurons inside
+#
+# By Whitney's theorem 2 · 2 + 1 = 5 neurons of an inner layer are enough. Five of each network's first hidden layer are
+# drawn at random. Samples are independent, but for four that both networks saw: a square has eight symmetries, and only
+# shared samples can tell them apart.
+
+# %%
+shared = np.array([[-0.7, -0.5], [0.6, -0.8], [0.8, 0.5], [-0.3, 0.7]])
+seen = [np.vstack([shared, square(number)]) for number in (4, 5)]
+
+
+def five(number: int) -> list[int]:
+    return sorted(np.random.default_rng([seed, number]).choice(24, 5, replace=False).tolist())
+
+
+chosen = [[*five(6), 24], [*five(7), 24]]  # number 24 is the output
+whole = [st.from_torch(net, layers=["hidden1", "output"], name=f"network {k}") for k, net in enumerate(nets, 1)]
+probes = [st.probe(net, x, neurons=each) for net, x, each in zip(whole, seen, chosen, strict=True)]
+inner = st.compare(*(probe.select(range(5)) for probe in probes))
+print(inner)
+
+# %% [markdown]
+# The transformation leads from five neurons to five. What these say about the output of their own network is read off
+# by `st.reconstruct`, from that network's probe alone.
+
+# %%
+ends = np.linspace(-0.98, 0.98, 60)
+unseen = np.stack(np.meshgrid(ends, ends), axis=2).reshape(-1, 2)
+said = [net(unseen)[:, each] for net, each in zip(whole, chosen, strict=True)]
+readers = [st.reconstruct(probe, range(5)) for probe in probes]
+carried = inner.transformation.forward(said[0][:, :5]), inner.transformation.backward(said[1][:, :5])
+predicted = [readers[1](carried[0].value).neurons.value, readers[0](carried[1].value).neurons.value]
+
+scalars = Table("Different scalar functions of two inputs")
+scalars.add("samples of each", n)
+scalars.add("outputs alone", single.decision.value)
+scalars.add("five neurons each", inner.decision.value)
+for way, target in (("1 → 2", 1), ("2 → 1", 0)):
+    neurons = relative_error(carried[1 - target].value, said[target][:, :5])
+    output = relative_error(predicted[1 - target], said[target][:, 5:])
+    scalars.add(f"five neurons, {way}", 100 * neurons, "% of spread", at_most=3 if quick else 0.1)
+    scalars.add(f"output, {way}", 100 * output, "% of spread", at_most=3 if quick else 0.1)
+print(scalars)
+
+# %%
+figure, panels = axes(4, 2, height=2.6, width=11)
+for row, (target, ax) in enumerate(zip((1, 0), panels, strict=True)):
+    truth, guess = (values.reshape(60, 60) for values in (said[target][:, 5], predicted[row][:, 0]))
+    scale = {"cmap": ALONG, "vmin": truth.min(), "vmax": truth.max()}
+    for panel, values, title in (
+        (ax[0], said[1 - target][:, 5].reshape(60, 60), f"Network {2 - target} says"),
+        (ax[1], truth, f"Network {target + 1} says"),
+        (ax[2], guess, f"predicted from network {2 - target}"),
+        (ax[3], np.log10(np.abs(guess - truth) / truth.std() + 1e-9), "log₁₀ of error / spread"),
+    ):
+        colours = scale if panel in ax[1:3] else {"cmap": "magma" if panel is ax[3] else ALONG}
+        painted = panel.pcolormesh(ends, ends, values, rasterized=True, **colours)
+        figure.colorbar(painted, ax=panel)
+        panel.set_aspect("equal")
+        label(panel, title, "input x", "input y")
+show(
+    figure,
+    "From left to right: the source's output over the square; the target's; the same predicted from five "
+    "neurons of the source; its error. Above network 1 → 2, below 2 → 1.",
+)
+
+# %%
+figure, (crossing, inside) = axes(2, height=3.2, width=9)
+for ax, pair, names in (
+    (crossing, (said[0][:, 5], said[1][:, 5]), ("output of network 1", "output of network 2")),
+    (inside, said[0][:, :2].T, [f"activation of {name}" for name in probes[0].neurons[:2]]),
+):
+    painted = ax.scatter(*pair, c=unseen[:, 0], cmap=ALONG, s=3)
+    figure.colorbar(painted, ax=ax, label="input x")
+    label(ax, "Outputs: no function either way" if ax is crossing else "Two of five neurons of network 1", *names)
+show(
+    figure,
+    "To one output of network 1 belongs a whole range of outputs of network 2, and the other way round. The activations "
+    "inside are a surface, of which two neurons show a projection.",
+)
+
+# %% [markdown]
+# ## Vector functions: output to output
+#
+# Two outputs can be enough, where they do not fold. Two networks learn different maps of the square into the plane;
+# their outputs alone are compared, again with the four samples shared.
+
+# %%
+def bent(x: np.ndarray) -> np.ndarray:
+    return np.stack([x[:, 0] + 0.4 * x[:, 1] ** 2, x[:, 1] - 0.3 * np.sin(2 * x[:, 0])], axis=1)
+
+
+def fan(x: np.ndarray) -> np.ndarray:
+    return np.exp(0.6 * x[:, :1]) * np.stack([np.cos(x[:, 1]), np.sin(x[:, 1])], axis=1)
+
+
+nets = [learned(square(8), bent(square(8)), "Tanh", 3), learned(square(9), fan(square(9)), "SiLU", 4)]
+outputs = [st.from_torch(net, name=f"network {k}") for k, net in enumerate(nets, 3)]
+vector = st.compare(*(st.probe(net, np.vstack([shared, square(k)])) for k, net in enumerate(outputs, 10)))
+print(f"{vector.decision.value} ({vector.confidence:.2f})")
+said = [net(unseen) for net in outputs]
+carried = vector.transformation.forward(said[0]).value, vector.transformation.backward(said[1]).value
+
+vectors = Table("Different vector functions, outputs alone")
+vectors.add("verdict", vector.decision.value)
+vectors.add("3 → 4", 100 * relative_error(carried[0], said[1]), "% of spread", at_most=3 if quick else 0.05)
+vectors.add("4 → 3", 100 * relative_error(carried[1], said[0]), "% of spread", at_most=3 if quick else 0.05)
+print(vectors)
+
+
+# %%
+def mesh(ax, points: np.ndarray, every: int, **look) -> None:
+    """Images of the lines of a square grid, given row by row."""
+    lines = points.reshape(round(len(points) ** 0.5), -1, 2)
+    name = look.pop("label", None)
+    for line in (*lines[::every], *lines[:, ::every].swapaxes(0, 1)):
+        ax.plot(*line.T, label=name, **look)
+        name = None
+
+
+figure, panels = axes(2, height=3.6, width=9)
+for ax, truth, guess, title in (
+    (panels[0], said[1], carried[0], "Output of network 4, predicted from network 3"),
+    (panels[1], said[0], carried[1], "Output of network 3, predicted from network 4"),
+):
+    mesh(ax, truth, 6, color=PALE, lw=5, label="what it says")
+    mesh(ax, guess, 6, color=FIRST, lw=1, label="predicted")
+    ax.set_aspect("equal")
+    label(ax, title, "first output", "second output")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+show(figure, "A grid on the square as one network shows it, and as it is predicted from the other's outputs.")
+
+# %% [markdown]
+# ## A vector field in unknown coordinates
+#
+# FitzHugh and Nagumo's model of a nerve cell has two variables, *v* (fast) and *w* (slow), and a limit cycle:
+# v′ = v − v³ / 3 − w + I, w′ = ε (v + a − b w). Network 1 learns this field from states (v, w). Network 2 never sees v or w.
+# Its instrument shows z = h(v, w), with a smooth h that neither network knows, and it learns how z moves: z′ = Dh · (v′, w′).
+#
+# Each is probed at states of its own, network 2 as instrument and network together. All that they share is what a
+# small step of the state means. States fill a region without symmetry around the limit cycle.
+
+# %%
+a, b, eps, current = 0.7, 0.5, 0.4, 1.0
+
+
+def field(x: np.ndarray) -> np.ndarray:
+    v, w = x.T
+    return np.stack([v - v**3 / 3 - w + current, eps * (v + a - b * w)], axis=1)
+
+
+def h(x: np.ndarray) -> np.ndarray:
+    v, w = x.T
+    return np.stack([v + 0.6 * np.sin(w), w - 0.4 * np.sin(0.7 * v)], axis=1)
+
+
+def moved(x: np.ndarray) -> np.ndarray:
+    """How z moves: Dh times the field."""
+    (v, w), (dv, dw) = x.T, field(x).T
+    return np.stack([dv + 0.6 * np.cos(w) * dw, dw - 0.28 * np.cos(0.7 * v) * dv], axis=1)
+
+
+def within(x: np.ndarray) -> np.ndarray:
+    """Whether states lie in the region."""
+    right, up = (x[:, 0] + 0.1) / 1.75, (x[:, 1] - 1.1) / 1.18
+    angle = np.arctan2(up, right)
+    return np.hypot(right, up) < 1.25 + 0.12 * np.sin(2 * angle) + 0.08 * np.cos(3 * angle) - 0.06 * np.sin(angle)
+
+
+def states(number: int, count: int) -> np.ndarray:
+    x = np.random.default_rng([seed, number]).uniform([-2.8, -1.0], [2.6, 3.2], (4 * count, 2))
+    return x[within(x)][:count]
+
+
+n = 300 if quick else 1200
+x = states(20, n), states(21, n)
+nets = [learned(x[0], field(x[0]), "Tanh", 1), learned(h(x[1]), moved(x[1]), "SiLU", 2)]
+
+# %% [markdown]
+# ### Outputs to outputs
+#
+# For b < 1 the field is injective: the determinant of its Jacobian, ε (1 − b + b v²), does not vanish. So the velocity
+# alone tells the state, and this h is mild enough to leave it so. Six states are shared, or none (`anchors=None`).
+
+# %%
+known = states(22, 6)
+seen = [np.vstack([known, states(number, n)]) for number in (23, 24)]
+spoken = [st.from_torch(net) for net in nets]
+fields = [spoken[0], st.from_callable(lambda x: spoken[1](h(x)))]
+step = st.CentralDifference(1e-4)
+
+
+def compared(pair: list[st.Network], what: str) -> dict[str, st.Verdict]:
+    probes = [st.probe(net, x, step) for net, x in zip(pair, seen, strict=True)]
+    verdicts = {"anchored": st.compare(*probes), "unanchored": st.compare(*probes, anchors=None)}
+    for how, verdict in verdicts.items():
+        count = verdict.match.ambiguity
+        print(f"{what}, {how}: {verdict.decision.value} ({verdict.confidence:.2f}), {count} match(es) as good")
+    return verdicts
+
+
+by_outputs = compared(fields, "outputs")
+
+# %% [markdown]
+# ### Neurons to neurons
+#
+# The same for five neurons of each first hidden layer, drawn at random.
+
+# %%
+chosen = [five(25), five(26)]
+hidden = [st.from_torch(net, layers=["hidden1"]) for net in nets]
+neurons = [
+    st.from_callable(lambda x: hidden[0](x)[:, chosen[0]]),
+    st.from_callable(lambda x: hidden[1](h(x))[:, chosen[1]]),
+]
+by_neurons = compared(neurons, "neurons")
+
+# %%
+check = states(27, 4000)  # unseen
+estimates = {}
+figures = Table("A vector field in unknown coordinates")
+figures.add("samples of each", n)
+for what, verdicts, pair in (("outputs", by_outputs, fields), ("neurons", by_neurons, neurons)):
+    for how, verdict in verdicts.items():
+        figures.add(f"{what}, {how}", verdict.decision.value)
+        most = {"anchored": 3 if quick else 0.5, "unanchored": 10 if quick else 3}[how]
+        transformation = st.Transformation.from_match(verdict.match)
+        for way, source, target in (("1 → 2", 0, 1), ("2 → 1", 1, 0)):
+            carry = (transformation.forward, transformation.backward)[source]
+            estimate, truth = carry(pair[source](check)), pair[target](check)
+            estimates[what, how, way] = estimate.value, truth
+            error = 100 * relative_error(estimate.value, truth)
+            figures.add(f"{what}, {how}, {way}", error, "% of spread", at_most=most)
+print(figures)
+
+# %% [markdown]
+# ### The change of variables
+#
+# The transformation carries five neurons of network 1 to five neurons of network 2; what those say of network 2's own
+# input, z, its own probe knows. Together they lead from (v, w) to z: they tell h, which neither network was shown.
+
+# %%
+shown = st.from_callable(lambda x: np.hstack([neurons[1](x), h(x)]))
+reader = st.reconstruct(st.probe(shown, seen[1], step), range(5))
+ways = {how: st.Transformation.from_match(verdict.match) for how, verdict in by_neurons.items()}
+
+
+def told(x: np.ndarray, how: str) -> np.ndarray:
+    """z, from what network 1's neurons say at states x."""
+    return reader(ways[how].forward(neurons[0](x)).value).neurons.value
+
+
+change = Table("The change of variables, found")
+for how, most in (("anchored", 3 if quick else 0.5), ("unanchored", 10 if quick else 3)):
+    change.add(f"z from network 1, {how}", 100 * relative_error(told(check, how), h(check)), "% of spread", at_most=most)
+print(change)
+
+# %% [markdown]
+# ### Trajectories
+#
+# Network 1's field is integrated from four states, and carried over point by point. Network 2 integrates its own field
+# from the same four, as its instrument shows them. Of states drawn from the region the first four are taken from which
+# network 1 stays in it.
+
+# %%
+time = np.linspace(0, 30, 601)
+
+
+def integrated(net: st.Network, begin: np.ndarray) -> np.ndarray:
+    """(starts, times, 2) trajectories."""
+    flow = solve_ivp(lambda _, y: net(y.reshape(-1, 2)).ravel(), time[[0, -1]], begin.ravel(), "RK45", time, rtol=1e-7)
+    return flow.y.T.reshape(len(time), -1, 2).swapaxes(0, 1)
+
+
+begin = states(28, 60)
+paths = integrated(spoken[0], begin)
+stay = np.flatnonzero([within(path).all() for path in paths])[:4]
+paths = paths[stay]
+true = integrated(spoken[1], h(begin[stay]))
+carried = {how: np.stack([told(path, how) for path in paths]) for how in ways}
+
+trajectories = Table("Trajectories of network 1, carried to network 2")
+exact = np.stack([h(path) for path in paths]).reshape(-1, 2)
+trajectories.add("trajectories", len(paths))
+trajectories.add("anchored", 100 * relative_error(carried["anchored"].reshape(-1, 2), true.reshape(-1, 2)), "% of spread", at_most=5 if quick else 2)
+trajectories.add("unanchored", 100 * relative_error(carried["unanchored"].reshape(-1, 2), true.reshape(-1, 2)), "% of spread", at_most=15 if quick else 3)
+trajectories.add("carried by h itself", 100 * relative_error(exact, true.reshape(-1, 2)), "% of spread")
+print(trajectories)
