@@ -1,4 +1,5 @@
 """Functions of two inputs, and a vector field in unknown coordinates. Run with ``sametask reproduce plane``."""
+# pyright: reportOptionalMemberAccess=false, reportArgumentType=false
 
 # %% [markdown]
 # # Two inputs
@@ -28,7 +29,7 @@ seed = 0
 # A tanh network learns one function on the square −1 … 1, a SiLU network another.
 
 # %%
-steps, n = (300, 250) if quick else (800, 1000)
+steps, n = (200, 250) if quick else (800, 1000)
 
 
 def square(number: int) -> np.ndarray:
@@ -87,7 +88,8 @@ print(inner)
 # by `st.reconstruct`, from that network's probe alone.
 
 # %%
-ends = np.linspace(-0.98, 0.98, 43)
+side = 25 if quick else 43
+ends = np.linspace(-0.98, 0.98, side)
 unseen = np.stack(np.meshgrid(ends, ends), axis=2).reshape(-1, 2)
 said = [net(unseen)[:, each] for net, each in zip(whole, chosen, strict=True)]
 readers = [st.reconstruct(probe, range(5)) for probe in probes]
@@ -95,23 +97,23 @@ carried = inner.transformation.forward(said[0][:, :5]), inner.transformation.bac
 predicted = [readers[1](carried[0].value).neurons.value, readers[0](carried[1].value).neurons.value]
 
 scalars = Table("Different scalar functions of two inputs")
-scalars.add("samples of each", n)
+scalars.add("samples of each", f"{n:,}")
 scalars.add("outputs alone", single.decision.value)
 scalars.add("five neurons each", inner.decision.value)
 for way, target in (("1 → 2", 1), ("2 → 1", 0)):
-    neurons = relative_error(carried[1 - target].value, said[target][:, :5])
-    output = relative_error(predicted[1 - target], said[target][:, 5:])
-    scalars.add(f"five neurons, {way}", 100 * neurons, "% of spread", at_most=3 if quick else 0.1)
-    scalars.add(f"output, {way}", 100 * output, "% of spread", at_most=3 if quick else 0.1)
+    five_off = relative_error(carried[1 - target].value, said[target][:, :5])
+    output_off = relative_error(predicted[1 - target], said[target][:, 5:])
+    scalars.add(f"five neurons, {way}", 100 * five_off, "% of spread", at_most=3.0 if quick else 0.1)
+    scalars.add(f"output, {way}", 100 * output_off, "% of spread", at_most=3.0 if quick else 0.1)
 print(scalars)
 
 # %%
-figure, panels = axes(4, 2, height=2.4, width=11)
+figure, panels = axes(4, 2, height=2.4, width=11.0)
 for row, (target, ax) in enumerate(zip((1, 0), panels, strict=True)):
-    truth, guess = (values.reshape(43, 43) for values in (said[target][:, 5], predicted[row][:, 0]))
+    truth, guess = (values.reshape(side, side) for values in (said[target][:, 5], predicted[row][:, 0]))
     scale = {"cmap": ALONG, "vmin": truth.min(), "vmax": truth.max()}
     for panel, values, title in (
-        (ax[0], said[1 - target][:, 5].reshape(43, 43), f"Network {2 - target} says"),
+        (ax[0], said[1 - target][:, 5].reshape(side, side), f"Network {2 - target} says"),
         (ax[1], truth, f"Network {target + 1} says"),
         (ax[2], guess, f"… predicted from {2 - target}"),
         (ax[3], np.log10(np.abs(guess - truth) / truth.std() + 1e-9), "log₁₀ (error / spread)"),
@@ -128,7 +130,7 @@ show(
 )
 
 # %%
-figure, (crossing, inside) = axes(2, height=3.2, width=9)
+figure, (crossing, inside) = axes(2, height=3.2, width=9.0)
 for ax, pair, names in (
     (crossing, (said[0][:, 5], said[1][:, 5]), ("output of network 1", "output of network 2")),
     (inside, said[0][:, :2].T, [f"activation of {name}" for name in probes[0].neurons[:2]]),
@@ -167,8 +169,8 @@ carried = vector.transformation.forward(said[0]).value, vector.transformation.ba
 
 vectors = Table("Different vector functions, outputs alone")
 vectors.add("verdict", vector.decision.value)
-vectors.add("3 → 4", 100 * relative_error(carried[0], said[1]), "% of spread", at_most=3 if quick else 0.05)
-vectors.add("4 → 3", 100 * relative_error(carried[1], said[0]), "% of spread", at_most=3 if quick else 0.05)
+vectors.add("3 → 4", 100 * relative_error(carried[0], said[1]), "% of spread", at_most=3.0 if quick else 0.05)
+vectors.add("4 → 3", 100 * relative_error(carried[1], said[0]), "% of spread", at_most=3.0 if quick else 0.05)
 print(vectors)
 
 
@@ -182,7 +184,7 @@ def mesh(ax, points: np.ndarray, every: int, **look) -> None:
         name = None
 
 
-figure, panels = axes(2, height=3.8, width=8)
+figure, panels = axes(2, height=3.8, width=8.0)
 for ax, truth, guess, title in (
     (panels[0], said[1], carried[0], "Network 4, predicted from 3"),
     (panels[1], said[0], carried[1], "Network 3, predicted from 4"),
@@ -260,7 +262,7 @@ print(f"the limit cycle of network 1 lies within the region of its states: {with
 
 coarse = np.stack(np.meshgrid(np.linspace(-2.2, 2.2, 15), np.linspace(-0.5, 2.6, 12)), axis=2).reshape(-1, 2)
 coarse = coarse[within(coarse)]
-figure, panels = axes(2, height=3.8, width=9)
+figure, panels = axes(2, height=3.8, width=9.0)
 for ax, net, learned_from, places, cycle, names in zip(
     panels, spoken, (x[0], h(x[1])), (coarse, h(coarse)), cycles, (("v", "w"), ("z₁", "z₂")), strict=True
 ):
@@ -320,7 +322,7 @@ neurons = [
 by_neurons = compared(neurons, "neurons", **both)
 
 # %%
-figure, panels = axes(2, height=3.4, width=9)
+figure, panels = axes(2, height=3.4, width=9.0)
 for ax, chart, k in zip(panels, by_neurons["anchored"].charts, (1, 2), strict=True):
     painted = ax.scatter(*chart.coordinates[:, :2].T, c=chart.probe.inputs[:, 0], cmap=ALONG, s=5)
     figure.colorbar(painted, ax=ax, label="v")
@@ -332,13 +334,13 @@ show(
 )
 
 # %%
-check = states(27, 1000 if quick else 4000)  # unseen
+check = states(27, 600 if quick else 4000)  # unseen
 figures = Table("A vector field in unknown coordinates")
-figures.add("samples of each", n)
+figures.add("samples of each", f"{n:,}")
 for what, verdicts, pair in (("outputs", by_outputs, fields), ("neurons", by_neurons, neurons)):
     for how, verdict in verdicts.items():
         figures.add(f"{what}, {how}", verdict.decision.value)
-        most = {"anchored": 3 if quick else 0.5, "unanchored": 10 if quick else 3}[how]
+        most = {"anchored": 3.0 if quick else 0.5, "unanchored": 10.0 if quick else 3.0}[how]
         transformation = st.Transformation.from_match(verdict.match)
         for way, source, target in (("1 → 2", 0, 1), ("2 → 1", 1, 0)):
             carry = (transformation.forward, transformation.backward)[source]
@@ -369,7 +371,7 @@ def told(x: np.ndarray, how: str) -> np.ndarray:
 
 
 change = Table("The change of variables, found")
-for how, most in (("anchored", 3 if quick else 0.5), ("unanchored", 10 if quick else 3)):
+for how, most in (("anchored", 3.0 if quick else 0.5), ("unanchored", 10.0 if quick else 3.0)):
     change.add(
         f"z from network 1, {how}", 100 * relative_error(told(check, how), h(check)), "% of spread", at_most=most
     )
@@ -380,7 +382,7 @@ lines = np.stack(np.meshgrid(np.linspace(-2.3, 2.1, 45), np.linspace(-0.6, 2.8, 
     -1, 2
 )
 blank = np.where(within(lines)[:, None], 1.0, np.nan)
-figure, panels = axes(2, 2, height=3.2, width=9)
+figure, panels = axes(2, 2, height=3.2, width=9.0)
 panels = panels.ravel()
 mesh(panels[0], lines * blank, 4, color=SOFT, lw=1)
 panels[0].plot(*cycles[0].T, color=SECOND, lw=2)
@@ -408,7 +410,7 @@ show(
 # by point. Network 2 integrates its own field from the same four, as its instrument shows them.
 
 # %%
-time = np.linspace(0, 30, 301)
+time = np.linspace(0, 30, 151 if quick else 301)
 begin = np.array([[-0.3, 0.8], [0.6, 1.2], [2.0, 1.0], [-2.0, 0.4]])
 paths = integrated(spoken[0], begin, time)
 true = integrated(spoken[1], h(begin), time)
@@ -416,7 +418,7 @@ carried = {how: np.stack([told(path, how) for path in paths]) for how in ways}
 carried["h itself"] = np.stack([h(path) for path in paths])
 
 trajectories = Table("Trajectories of network 1, carried to network 2")
-for how, most in (("anchored", 5 if quick else 2), ("unanchored", 15 if quick else 2), ("h itself", None)):
+for how, most in (("anchored", 5.0 if quick else 2.0), ("unanchored", 15.0 if quick else 2.0), ("h itself", None)):
     error = relative_error(carried[how].reshape(-1, 2), true.reshape(-1, 2))
     trajectories.add(how, 100 * error, "% of spread", at_most=most)
 print(trajectories)
@@ -426,7 +428,7 @@ print(trajectories)
 # drift apart over this time.
 
 # %%
-figure, (plane, course, drift) = axes(3, height=3.8, width=11)
+figure, (plane, course, drift) = axes(3, height=3.8, width=11.0)
 for k, colour in enumerate((FIRST, SECOND, THIRD, INK)):
     once = k == 0
     plane.plot(*true[k].T, color=PALE, lw=5, label="network 2" if once else None, zorder=0)
