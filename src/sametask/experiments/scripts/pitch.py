@@ -42,17 +42,14 @@ seed = 0
 #
 # Six blocks of convolution end in `pool1` … `pool6`; `classifier` has a logit for each of 360 bins of 20 cents
 # (hundredths of a semitone), `sigmoid` the scores. A last layer, `cents`, is CREPE's own reading of the scores: their
-# mean over the nine bins around the largest. Of each layer at most 200 neurons that are not silent are drawn. All
+# mean over the nine bins around the largest. Of each layer at most 360 neurons that are not silent are drawn. All
 # layers of both networks are probed at the same tones, so that each pair of layers is tested directly: is the one a
 # function of the other, and the other of the one?
 
 # %%
-layers = [
-    *(f"pool{k}" for k in ((2, 6) if quick else range(1, 7))),
-    *(() if quick else ("classifier",)),
-    "sigmoid",
-    "cents",
-]
+layers = ["pool2", "sigmoid", "cents"]
+if not quick:
+    layers = ["pool1", "pool2", "pool3", "pool4", "pool5", "pool6", "classifier", "sigmoid", "cents"]
 sizes = ("tiny", "small")
 
 
@@ -69,7 +66,7 @@ def by_layer(size: str, module: torch.nn.Sequential, inputs: np.ndarray) -> dict
     awake = np.ptp(heard, axis=0) > 0
     draw = np.random.default_rng([seed, sizes.index(size)])
     of = {layer: np.flatnonzero(awake & (owner == layer)) for layer in layers}
-    of = {layer: np.sort(draw.permutation(neurons)[:200]) for layer, neurons in of.items()}
+    of = {layer: np.sort(draw.permutation(neurons)[:360]) for layer, neurons in of.items()}
     whole = st.probe(network, inputs, neurons=np.concatenate(list(of.values())))
     ends = np.cumsum([len(neurons) for neurons in of.values()])
     return {
@@ -112,7 +109,7 @@ def reasons(made: st.Classes) -> str:
 # One intrinsic coordinate: the pitch of the tone, from 220 to 440 Hz. In every layer the tones lie on a curve.
 
 # %%
-octave_tones = tones(1, 250 if quick else 400)
+octave_tones = tones(1, 200 if quick else 400)
 octave = {size: by_layer(size, crepe_on_tones(size), octave_tones) for size in sizes}
 over_octave = st.classes([probe for of in octave.values() for probe in of.values()], seed=seed)
 for first, second in (("tiny", "small"), ("tiny", "tiny"), ("small", "small")):
@@ -120,7 +117,7 @@ for first, second in (("tiny", "small"), ("tiny", "tiny"), ("small", "small")):
 print(reasons(over_octave))
 
 # %%
-drawn = ("pool2", "pool6", "sigmoid") if quick else ("pool1", "pool3", "pool6", "sigmoid")
+drawn = ("pool2", "sigmoid") if quick else ("pool1", "pool3", "pool6", "sigmoid")
 figure, panels = axes(len(drawn), 2, height=2.5, width=11)
 order = np.argsort(octave_tones[:, 0])
 for size, row in zip(sizes, panels, strict=True):
@@ -135,8 +132,9 @@ figure.colorbar(painted, ax=panels, label="pitch, octaves above 220 Hz")
 show(
     figure,
     "An octave of tones as some layers see them, by the two directions in which they vary most, in activation units. "
-    "The curve of early layers follows the phases of harmonics and is wound up like a ball of wool; towards the output it "
-    "is a smooth band of pitch. Crossings are those of the projection.",
+    "To every layer the octave is a curve, of a shape of its own. Pooled layers follow the wave itself, with all its "
+    "phases. Scores light up a few bins at a time, so that each stretch of pitch goes out along directions of its own, "
+    "of which two are drawn. Crossings are those of the projection.",
 )
 
 # %%
@@ -152,11 +150,11 @@ show(
 )
 
 # %% [markdown]
-# Along a curve a layer can lose something only by stopping or by crossing itself. None of the pooled layers does, wound
-# up as they are, nor do logits and scores: all of both networks say the same, and each can be computed from each. That
-# is not a matter of course: `pool1` is a recording of sound, whatever the pitch, and `sigmoid` is a judgement about
-# pitch. The reading, `cents`, is one number, and jumps a little where the largest bin changes; what that leaves open is
-# printed above.
+# Along a curve a layer can lose something only by stopping or by crossing itself. Inner layers do not, wound up as they
+# are: each can be computed from each, in either network. That is not a matter of course, as `pool1` still is a
+# recording of sound, and `sigmoid` a judgement about pitch. Where anything is undecided it is at the very end, and the
+# reason is printed above: scores change fast along the octave for as few tones, and the reading, one number, jumps a
+# little where the largest bin changes.
 #
 # ## Pitch and tilt
 #
@@ -165,7 +163,7 @@ show(
 # one of the two only.
 
 # %%
-patch_tones = tones(2, 250 if quick else 400, dimension=2)
+patch_tones = tones(2, 200 if quick else 400, dimension=2)
 patch = {size: by_layer(size, crepe_on_patch(size), patch_tones) for size in sizes}
 moved = {size: [] for size in sizes}
 for size in sizes:
@@ -178,8 +176,9 @@ for size in sizes:
 
 # %% [markdown]
 # The gain is that of the weaker direction: how far a step that way moves the layer, relative to the same step the
-# stronger way. It falls from layer to layer in both networks. Scores still depend on tilt, but so little that it cannot
-# be told from how their curve of pitch bends; the reading is one number, so of two directions it has to lose one.
+# stronger way. It falls towards the output in both networks. Scores still depend on tilt, but little; where a direction
+# is called lost, it moves the layer less than the bends of the other one do. The reading is one number, so of two
+# directions it has to lose one.
 
 # %%
 over_patch = st.classes([probe for of in patch.values() for probe in of.values()], seed=seed)
@@ -202,13 +201,13 @@ label(gains, "What is left of the weaker direction", "gain relative to the stron
 answers_legend(figure)
 show(
     figure,
-    "Over a patch of pitch × tilt. Left: arrows point to what is determined. Each layer up to the logits determines the "
-    "reading of the other network, and no reading determines a layer: it has lost tilt. The two readings do not determine "
-    "each other either. Right: tilt fades on the way to the output.",
+    "Over a patch of pitch × tilt. Left: arrows point to what is determined. Inner layers determine each other, and "
+    "the reading of the other network; no reading determines an inner layer, since it has lost tilt. The two readings do "
+    "not determine each other either. Right: tilt fades on the way to the output.",
 )
 
 # %%
-figure, panels = axes(2, height=6.0, width=11)
+figure, panels = axes(2, height=6.5, width=11)
 for ax, size in zip(panels, sizes, strict=True):
     answers(ax, *part(over_patch, size, size), layers, layers)
     ax.set_xlabel(f"layer of {size}")
@@ -216,21 +215,21 @@ for ax, size in zip(panels, sizes, strict=True):
 answers_legend(figure)
 show(
     figure,
-    "The same within each network, where the way forward is known to exist: what follows is computed from what goes "
-    "before. In no square may a later layer determine an earlier one that does not determine it.",
+    "The same within each network. What follows is computed from what goes before, so the way forward is known to "
+    "exist: above the diagonal every answer should be an equal sign or an arrow upwards, or be left open.",
 )
 
 # %% [markdown]
 # Between inner layers nothing is lost, in either network. Scores are the border: tilt is still in them, in digits that
-# hardly move them, so that "is it lost?" depends on how closely one looks; the verdict says so and leaves the pair
-# undecided. The reading has lost it for good. The two readings differ, although both say *pitch*: each errs by a cent or
-# so, in its own way, and tilt has a part in the error.
+# hardly move them, so that "is it lost?" depends on how closely one looks. The verdict says so, and leaves many of
+# these pairs undecided. The reading has lost it for good. The two readings differ, although both say *pitch*: each errs
+# by a cent or so, in its own way, and tilt has a part in the error.
 #
 # ## Small reads tiny's neurons
 #
-# Back to the octave. Tiny and small now hear *different* tones; six are common to both, to anchor the match. All that is
-# above `pool6` in small, its *head*, is run on tiny's `pool6`, carried over by the transformation, and its scores are
-# read as cents. The head has never seen tiny.
+# Back to the octave. Tiny and small now hear *different* tones; six are common to both, to anchor the match. All that
+# is above `pool6` in small, its *head*, is run on tiny's `pool6`, carried over by the transformation, and its scores
+# are read as cents. The head has never seen tiny.
 
 # %%
 heard_by = 300 if quick else 1000
@@ -278,7 +277,7 @@ between = st.compare(*pools, seed=seed)
 print(between)
 
 # %%
-pitch = np.linspace(low + 0.01 * (high - low), high - 0.01 * (high - low), 600)[:, None]  # unseen
+pitch = np.linspace(low + 0.01 * (high - low), high - 0.01 * (high - low), 300 if quick else 600)[:, None]  # unseen
 inside_tiny, inside_small = (heard(size, "pool6", pitch) for size in sizes)
 carried = st.transfer_head(
     between,
@@ -303,42 +302,56 @@ own = off(read["small itself"], pitch)
 # octave? The curve is long; three numbers must keep all its parts apart, to the precision that the samples resolve.
 
 # %%
-logits = st.probe(st.from_torch(modules["tiny"], layers=["classifier"], name="tiny classifier"), pools[0].inputs)
-enough = st.whitney(logits, seed=seed)
-print(enough)
+logits = probed("tiny", "classifier", 3, low, high, heard_by)
+print(st.whitney(logits, draws=2 if quick else 8, seed=seed))
 
 # %% [markdown]
-# In the table a draw of three passes close by itself somewhere along the octave. So the octave is asked of three neurons
-# that were chosen, and a whole tone (200 cents) of three drawn at random; small has all its logits, and six tones are
-# common again.
+# *Folded* is where so many neurons do not tell two stretches of the curve apart. Three drawn at random rarely do over
+# the octave, so three are chosen. First over a whole tone (200 cents), from different tones; small has all its logits,
+# and six tones are common again.
 
 
 # %%
-def from_three(
-    low: float, high: float, count: int, number: int, chosen: bool
-) -> tuple[st.Verdict, float, float, np.ndarray]:
-    """Verdict, error in cents from three neurons of tiny (nan without a map), small's own, and what was read."""
+def three_of_tiny(
+    count: int, number: int, low: float, high: float, common: bool = False
+) -> tuple[st.Verdict, list[int]]:
+    """The verdict on three logits of tiny and all of small, and which three."""
     tiny, small = (probed(size, "classifier", number, low, high, count) for size in sizes)
-    draw = np.random.default_rng([seed, number]).choice(len(tiny.neurons), 3, replace=False)
-    three = list(st.whitney(tiny, [3], seed=seed).order[:3] if chosen else draw)
-    verdict = st.compare(tiny.select(three), small, seed=seed)
-    where = low + (high - low) * np.linspace(0.01, 0.99, 400)[:, None]
-    home = off(head("classifier")(heard("small", "classifier", where)), where)
+    if common:
+        small = st.probe(st.from_torch(modules["small"], layers=["classifier"], name="small classifier"), tiny.inputs)
+    three = [int(k) for k in st.whitney(tiny, [3], draws=1, seed=seed).order[:3]]
+    return st.compare(tiny.select(three), small, seed=seed), three
+
+
+def read_from(verdict: st.Verdict, three: list[int], pitch: np.ndarray) -> np.ndarray:
+    """Cents by small's head from three logits of tiny; not numbers where there is no map."""
     if verdict.transformation is None:
-        return verdict, np.nan, home, np.full(len(where), np.nan)
-    estimate = verdict.transformation.forward(heard("tiny", "classifier", where)[:, three])
-    said = head("classifier")(estimate.value)
-    return verdict, off(said, where), home, said
+        return np.full(len(pitch), np.nan)
+    return head("classifier")(verdict.transformation.forward(heard("tiny", "classifier", pitch)[:, three]).value)
 
 
-tone = (0.4, 0.4 + 1 / 6)
-of_tone, tone_error, tone_home, tone_read = from_three(*tone, 300 if quick else 600, 6, chosen=False)
+tone = 0.4 + np.linspace(0.01, 0.99, 400)[:, None] / 6  # unseen, over a whole tone
+of_tone, three = three_of_tiny(300 if quick else 600, 6, 0.4, 0.4 + 1 / 6)
 print(of_tone)
+tone_read = read_from(of_tone, three, tone)
+tone_own = head("classifier")(heard("small", "classifier", tone))
+
+# %% [markdown]
+# Over the whole octave geometry has a harder time: it joins tones that are near in three numbers, and where two
+# stretches of the curve pass closer than tones are apart, it joins what does not belong together. So it may call two
+# networks different that are not, and be sure of it. Tones that both networks heard test the function itself.
+
+# %%
 if not quick:
-    of_octave, *_ = from_three(0.0, 1.0, heard_by, 9, chosen=True)
-    print(f"over the octave, three neurons chosen: {of_octave.decision.value} ({of_octave.confidence:.2f})")
-    for finding in of_octave.diagnosis:
-        print(f"- {finding}")
+    for common in (False, True):
+        verdict, three = three_of_tiny(heard_by, 9, 0.0, 1.0, common)
+        missed = off(read_from(verdict, three, pitch), pitch)
+        print(
+            f"{'common' if common else 'different'} tones: {verdict.decision.value} ({verdict.confidence:.2f}), error"
+        )
+        print(f"  {missed:.2f} cents" if np.isfinite(missed) else "  not to be had, as there is no transformation")
+        for finding in verdict.diagnosis:
+            print(f"- {finding}")
 
 # %%
 error = off(read["small's head on tiny"], pitch)
@@ -348,13 +361,13 @@ table = Table(
 table.add("verdict, pool6", between.decision.value)
 table.add("tiny itself, error", off(read["tiny itself"], pitch), "cents")
 table.add("small itself, error", own, "cents")
-table.add("small's head on tiny's pool6, error", error, "cents", at_most=max(1.5 * own, own + 5))
+table.add("small's head on tiny's pool6, error", error, "cents", at_most=1.5 * own)
 table.add("the same, times small's own", error / own)
 table.add("unseen tones inside the support", 100 * carried.inside.mean(), "%", at_least=90)
 table.add("verdict, three logits over a whole tone", of_tone.decision.value)
-table.add("small itself over the whole tone, error", tone_home, "cents")
+table.add("small itself over the whole tone, error", off(tone_own, tone), "cents")
 table.add(
-    "small's head on three logits of tiny, error", tone_error, "cents", at_most=max(1.5 * tone_home, tone_home + 5)
+    "small's head on three logits of tiny, error", off(tone_read, tone), "cents", at_most=1.5 * off(tone_own, tone)
 )
 print(table)
 
@@ -373,19 +386,17 @@ errors.plot(
     beyond[outside], (read["small's head on tiny"] - true_cents(pitch))[outside], "x", ms=4, color=INK, label="outside"
 )
 label(errors, "Errors", "true pitch, cents above 220 Hz", "error, cents")
-errors.set_ylim(-14, 20)
+errors.set_ylim(top=errors.get_ylim()[1] + 9)  # room for the legend
 errors.legend(loc="upper center", ncols=2, frameon=False, fontsize=8)
-where = tone[0] + (tone[1] - tone[0]) * np.linspace(0.01, 0.99, 400)[:, None]
-few.plot(
-    1200 * where[:, 0], head("classifier")(heard("small", "classifier", where)) - true_cents(where), ":", color=SECOND
-)
-few.plot(1200 * where[:, 0], tone_read - true_cents(where), color=THIRD, lw=1.1)
+few.plot(1200 * tone[:, 0], tone_own - true_cents(tone), ":", color=SECOND, label="small itself")
+few.plot(1200 * tone[:, 0], tone_read - true_cents(tone), color=THIRD, lw=1.1, label="small's head on 3 of tiny")
 few.axhline(0, color=PALE, zorder=0)
-label(few, "From three logits of tiny", "true pitch, cents above 220 Hz", "error, cents")
+label(few, "From three logits of tiny", "true pitch, cents above 220 Hz", "error, cents", legend=True)
 show(
     figure,
-    "Pitch read by small's upper layers from tiny's neurons. Its errors are about its own: a few cents, of the hundred that "
-    "a semitone has. Right: the same from three neurons of tiny over a whole tone, with small's own error dotted.",
+    "Pitch read by small's upper layers from tiny's neurons. Left: over what was heard. Middle: its errors are small's "
+    "own rather than tiny's, and a few cents of the hundred that a semitone has. Right: the same from three neurons of "
+    "tiny, over a whole tone.",
 )
 
 # %%
