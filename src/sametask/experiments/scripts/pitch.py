@@ -153,8 +153,8 @@ show(
 # Along a curve a layer can lose something only by stopping or by crossing itself. Inner layers do not, wound up as they
 # are: each can be computed from each, in either network. That is not a matter of course, as `pool1` still is a
 # recording of sound, and `sigmoid` a judgement about pitch. Where anything is undecided it is at the very end, and the
-# reason is printed above: scores change fast along the octave for as few tones, and the reading, one number, jumps a
-# little where the largest bin changes.
+# reason is printed above: scores change fast along the octave, so that errors are large where tones happen to be few,
+# and the reading, one number, jumps a little where the largest bin changes.
 #
 # ## Pitch and tilt
 #
@@ -202,8 +202,8 @@ answers_legend(figure)
 show(
     figure,
     "Over a patch of pitch × tilt. Left: arrows point to what is determined. Inner layers determine each other, and "
-    "the reading of the other network; no reading determines an inner layer, since it has lost tilt. The two readings do "
-    "not determine each other either. Right: tilt fades on the way to the output.",
+    "the reading of the other network; no reading determines an inner layer, since it has lost tilt. Nor do the two "
+    "readings determine each other. Right: tilt fades on the way to the output.",
 )
 
 # %%
@@ -220,10 +220,11 @@ show(
 )
 
 # %% [markdown]
-# Between inner layers nothing is lost, in either network. Scores are the border: tilt is still in them, in digits that
-# hardly move them, so that "is it lost?" depends on how closely one looks. The verdict says so, and leaves many of
-# these pairs undecided. The reading has lost it for good. The two readings differ, although both say *pitch*: each errs
-# by a cent or so, in its own way, and tilt has a part in the error.
+# Between inner layers nothing is lost, in either network, though a pair may be left open for want of tones. Scores are
+# the border: tilt is still in them, in digits that hardly move them, so that "is it lost?" depends on how closely one
+# looks. The verdict says so, and leaves many of these pairs undecided. The reading has lost it for good. The two
+# readings differ, although both say *pitch*: each errs by a cent or so, in its own way, and tilt has a part in the
+# error.
 #
 # ## Small reads tiny's neurons
 #
@@ -306,9 +307,9 @@ logits = probed("tiny", "classifier", 3, low, high, heard_by)
 print(st.whitney(logits, draws=2 if quick else 8, seed=seed))
 
 # %% [markdown]
-# *Folded* is where so many neurons do not tell two stretches of the curve apart. Three drawn at random rarely do over
-# the octave, so three are chosen. First over a whole tone (200 cents), from different tones; small has all its logits,
-# and six tones are common again.
+# *Folded* is where so many neurons do not tell two stretches of the curve apart. Three drawn at random
+# rarely keep a whole octave apart, so three are chosen. First over a whole tone (200 cents), from different tones;
+# small has all its logits, and six tones are common again.
 
 
 # %%
@@ -339,7 +340,8 @@ tone_own = head("classifier")(heard("small", "classifier", tone))
 # %% [markdown]
 # Over the whole octave geometry has a harder time: it joins tones that are near in three numbers, and where two
 # stretches of the curve pass closer than tones are apart, it joins what does not belong together. So it may call two
-# networks different that are not, and be sure of it. Tones that both networks heard test the function itself.
+# networks different that are not, and be sure of it. Tones that both networks heard test the function itself; only
+# where the three fold do they not help either.
 
 # %%
 if not quick:
