@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sametask._check import InputError
-from sametask.experiments.crepe import cents, crepe, crepe_on_tones, harmonic_tones, tones
+from sametask.experiments.crepe import cents, crepe, crepe_on_tones, harmonic_tones, reading, tones
 from sametask.networks import from_torch
 
 torch = pytest.importorskip("torch")
@@ -97,3 +97,16 @@ def test_unknown_sizes_are_refused():
         crepe("tinny")
     with pytest.raises(InputError, match="dimension: no '3'"):
         tones(0, 5, 3)
+
+
+def test_the_reading_as_a_layer_is_cents_and_has_derivatives():
+    rng = np.random.default_rng(0)
+    peaks = rng.uniform(0, 359, (40, 1))
+    scores = np.exp(-0.5 * (np.arange(360) - peaks) ** 2 / 1.7) + 0.01 * rng.uniform(size=(40, 360))
+    network = from_torch(reading())
+    assert np.allclose(network(scores)[:, 0], cents(scores), rtol=0, atol=1e-9)
+    directions = rng.normal(size=(40, 360, 1)).transpose(0, 2, 1)
+    _, derivatives = network.pushforward(scores, directions)
+    step = 1e-6 * directions[:, 0]
+    difference = (network(scores + step) - network(scores - step)) / 2e-6
+    assert np.allclose(derivatives[:, :, 0], difference, rtol=1e-4, atol=1e-3)

@@ -94,6 +94,26 @@ def cents(outputs: Float[Array, "n 360"]) -> Float[Array, " n"]:
     return _FIRST_BIN_CENTS + _BIN_CENTS * (scores * bins).sum(axis=1) / scores.sum(axis=1)
 
 
+def reading() -> Any:
+    """:func:`cents` as a torch module, scores (n, 360) to pitch (n, 1): a last layer to put after CREPE.
+
+    Derivatives go through the scores; where the largest bin changes the reading jumps a little.
+    """
+    torch = _check.require("torch", "crepe")
+
+    class Reading(torch.nn.Module):
+        def forward(self, scores: Any) -> Any:
+            largest = scores.argmax(1, keepdim=True)
+            around = torch.arange(-4, 5, device=scores.device)
+            bins = largest + around
+            inside = (bins >= 0) & (bins < scores.shape[1])
+            weights = scores.gather(1, bins.clamp(0, scores.shape[1] - 1)).double() * inside
+            centre = (weights * around).sum(1, keepdim=True) / weights.sum(1, keepdim=True)
+            return _FIRST_BIN_CENTS + _BIN_CENTS * (largest + centre)
+
+    return Reading()
+
+
 def harmonic_tones(pitch: Any, tilt: Any = None) -> Any:
     """Render tones, differentiably.
 

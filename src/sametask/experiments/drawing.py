@@ -9,7 +9,9 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
+from sametask import Decision
 from sametask._types import Array, Bool, Float
 from sametask.experiments.notebook import show
 
@@ -79,6 +81,50 @@ def agreement(ax: Axes, true: Float[Array, " n"], predicted: Float[Array, " n"],
     ax.plot(ends, ends, color=PALE, zorder=0)
     ax.plot(true[inside], predicted[inside], "o", ms=2.5, mew=0, color=FIRST)
     ax.plot(true[~inside], predicted[~inside], "x", ms=4, color=SECOND)
+
+
+ANSWERS = {
+    Decision.EQUIVALENT: ("=", "#009E73", "equivalent"),
+    Decision.FIRST_DETERMINES_SECOND: ("↑", "#56B4E9", "row determines column, not the other way round"),
+    Decision.SECOND_DETERMINES_FIRST: ("←", "#E69F00", "column determines row, not the other way round"),
+    Decision.INEQUIVALENT: ("≠", "#D55E00", "neither determines the other"),
+    Decision.UNDECIDED: ("?", "#D5D9DE", "undecided"),
+}
+"""The five answers on a row (first) and a column (second): symbol, pointing to what is determined; colour; words."""
+
+
+def answers(
+    ax: Axes,
+    decisions: Sequence[Sequence[Decision]],
+    confidences: Float[Array, "r c"],
+    rows: Sequence[str],
+    columns: Sequence[str],
+) -> None:
+    """A matrix of answers: a symbol and a colour for each, and below it the confidence, of all but *undecided*."""
+    for i, line in enumerate(decisions):
+        for j, decision in enumerate(line):
+            symbol, colour, _ = ANSWERS[decision]
+            ax.fill(
+                [j - 0.5, j + 0.5, j + 0.5, j - 0.5], [i - 0.5, i - 0.5, i + 0.5, i + 0.5], fc=colour, ec="w", lw=1.5
+            )
+            ax.text(j, i - 0.14, symbol, ha="center", va="center", fontsize=12, color=INK)
+            if decision is not Decision.UNDECIDED:
+                # never more than it is: 0.996 is not 1.00
+                shown = np.floor(100 * confidences[i, j]) / 100
+                ax.text(j, i + 0.27, f"{shown:.2f}", ha="center", va="center", fontsize=7, color=INK)
+    ax.set_xticks(range(len(columns)), columns, rotation=40, ha="left", rotation_mode="anchor")
+    ax.set_yticks(range(len(rows)), rows)
+    ax.tick_params(length=0, top=False, bottom=False, labeltop=True, labelbottom=False)
+    ax.xaxis.set_label_position("top")
+    ax.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5), aspect="equal")
+    for side in ax.spines.values():
+        side.set_visible(False)
+
+
+def answers_legend(figure: Figure, columns: int = 2) -> None:
+    """What symbols and colours of :func:`answers` mean, below the figure."""
+    boxes = [Patch(fc=colour, label=f"{symbol}  {words}") for symbol, colour, words in ANSWERS.values()]
+    figure.legend(handles=boxes, loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5)
 
 
 def relative_error(predicted: Float[Array, "n m"], true: Float[Array, "n m"]) -> float:
