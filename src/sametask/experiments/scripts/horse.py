@@ -314,12 +314,12 @@ print(table_head)
 # %% [markdown]
 # ## About two axes
 #
-# Now the horse also tilts, by up to 40° to either side. Its poses are a cylinder. Wobbles come in pairs,
+# Now the horse also tilts, by up to 30° to either side. Its poses are a cylinder. Wobbles come in pairs,
 # perpendicular to each other and turned at random among the two angles. Networks are trained anew; anchors are still
 # three.
 
 # %%
-TILT = 0.7
+TILT = np.radians(30)
 pictured, steps, n, wobbles, unseen = (400, 300, 200, 2, 60) if quick else (2000, 2500, 1000, 8, 300)
 
 
@@ -329,7 +329,7 @@ def both(count: int) -> np.ndarray:
 
 seen = [both(pictured), both(pictured)]
 nets, pictures = zip(*(learned(k, bottleneck, seen[k], steps) for k, bottleneck in enumerate((6, 8))), strict=True)
-anchored = np.array([[0.3, -0.4], [2.4, 0.4], [4.5, 0.0]])
+anchored = np.array([[0.3, -0.3], [2.4, 0.3], [4.5, 0.0]])
 poses = [np.vstack([anchored, both(n - 3)]) for _ in nets]
 samples = [camera.views(at) for camera, at in zip(horse.CAMERAS, poses, strict=True)]
 wobbling = [
@@ -378,13 +378,13 @@ strip(
 )
 figure, panels = axes(3, height=2.9, width=11)
 chart = st.chart(probes[0])
-for ax, values, name, colours in (
-    (panels[0], np.degrees(poses[0][:, 0]), "turn (°), not given", AROUND),
-    (panels[1], np.degrees(poses[0][:, 1]), "tilt (°), not given", "viridis"),
+for ax, values, name, colours, last in (
+    (panels[0], np.degrees(poses[0][:, 0]), "turn (°), not given", AROUND, 1),
+    (panels[1], np.degrees(poses[0][:, 1]), "tilt (°), not given", "viridis", chart.coordinates.shape[1] - 1),
 ):
-    drawn = ax.scatter(*chart.coordinates[:, :2].T, c=values, cmap=colours, s=8, edgecolors=SOFT, lw=0.2)
+    drawn = ax.scatter(*chart.coordinates[:, [0, last]].T, c=values, cmap=colours, s=8, edgecolors=SOFT, lw=0.2)
     figure.colorbar(drawn, ax=ax, label=name)
-    label(ax, "Chart of camera 1", "eigenfunction 1", "eigenfunction 2")
+    label(ax, "Chart of camera 1", "first coordinate", f"{('first', 'second', 'third', 'fourth')[last]} coordinate")
 drawn = panels[2].scatter(
     *np.degrees(moments).T, c=np.maximum(missed, 1e-2), s=14, cmap="viridis", norm="log", marker="o"
 )
