@@ -1,4 +1,5 @@
 """Two published pitch trackers, layer by layer. Read as a notebook; run with ``sametask reproduce pitch``."""
+# pyright: reportPossiblyUnboundVariable=false
 
 # %% [markdown]
 # # Pitch: two published networks, layer by layer

@@ -15,6 +15,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 import sametask as st
+from sametask.experiments import nerve
 from sametask.experiments.drawing import ALONG, FIRST, INK, PALE, SECOND, SOFT, THIRD, axes, label, relative_error
 from sametask.experiments.notebook import Table, show
 from sametask.experiments.training import fit, perceptron
@@ -201,7 +202,7 @@ show(figure, "A grid on the square as one network shows it, and as it is predict
 #
 # FitzHugh and Nagumo's model of a nerve cell has a fast variable v, a slow one w, and a limit cycle:
 #
-# v′ = v − v³ / 3 − w + I, w′ = ε (v + a − b w).
+# v′ = v − v³ / 3 − w + I, w′ = ε (v + a − b w), with a = 0.7, b = ε = 0.5 and I = 1.
 #
 # Network 1 learns this field from states (v, w). Network 2 never sees v or w: its instrument shows z = h(v, w), with a
 # smooth h that neither network knows, and it learns how z moves, z′ = Dh · (v′, w′).
@@ -210,15 +211,8 @@ show(figure, "A grid on the square as one network shows it, and as it is predict
 # small step of the state means. States fill a region without symmetry around the limit cycle. (All quantities of the
 # model are without dimension.)
 
+
 # %%
-a, b, eps, current = 0.7, 0.5, 0.5, 1.0
-
-
-def field(x: np.ndarray) -> np.ndarray:
-    v, w = x.T
-    return np.stack([v - v**3 / 3 - w + current, eps * (v + a - b * w)], axis=1)
-
-
 def h(x: np.ndarray) -> np.ndarray:
     v, w = x.T
     return np.stack([v + 0.6 * np.sin(w), w - 0.4 * np.sin(0.7 * v)], axis=1)
@@ -226,25 +220,17 @@ def h(x: np.ndarray) -> np.ndarray:
 
 def moved(x: np.ndarray) -> np.ndarray:
     """How z moves: Dh times the field."""
-    (v, w), (dv, dw) = x.T, field(x).T
+    (v, w), (dv, dw) = x.T, nerve.field(x).T
     return np.stack([dv + 0.6 * np.cos(w) * dw, dw - 0.28 * np.cos(0.7 * v) * dv], axis=1)
 
 
-def within(x: np.ndarray) -> np.ndarray:
-    """Whether states lie in the region."""
-    right, up = (x[:, 0] + 0.1) / 1.75, (x[:, 1] - 1.1) / 1.18
-    angle = np.arctan2(up, right)
-    return np.hypot(right, up) < 1.25 + 0.12 * np.sin(2 * angle) + 0.08 * np.cos(3 * angle) - 0.06 * np.sin(angle)
-
-
 def states(number: int, count: int) -> np.ndarray:
-    x = np.random.default_rng([seed, number]).uniform([-2.8, -1.0], [2.6, 3.2], (4 * count, 2))
-    return x[within(x)][:count]
+    return nerve.states(np.random.default_rng([seed, number]), count)
 
 
 n = 500 if quick else 2000
 x = states(20, n), states(21, n)
-nets = [learned(x[0], field(x[0]), "Tanh", 1), learned(h(x[1]), moved(x[1]), "SiLU", 2)]
+nets = [learned(x[0], nerve.field(x[0]), "Tanh", 1), learned(h(x[1]), moved(x[1]), "SiLU", 2)]
 
 
 # %%
@@ -258,10 +244,10 @@ spoken = [st.from_torch(net) for net in nets]
 late = np.linspace(0, 80, 1601)
 start = np.array([[1.0, 1.0]])
 cycles = [integrated(net, begin, late)[0, -400:] for net, begin in zip(spoken, (start, h(start)), strict=True)]
-print(f"the limit cycle of network 1 lies within the region of its states: {within(cycles[0]).all()}")
+print(f"the limit cycle of network 1 lies within the region of its states: {nerve.within(cycles[0]).all()}")
 
 coarse = np.stack(np.meshgrid(np.linspace(-2.2, 2.2, 15), np.linspace(-0.5, 2.6, 12)), axis=2).reshape(-1, 2)
-coarse = coarse[within(coarse)]
+coarse = coarse[nerve.within(coarse)]
 figure, panels = axes(2, height=3.8, width=9.0)
 for ax, net, learned_from, places, cycle, names in zip(
     panels, spoken, (x[0], h(x[1])), (coarse, h(coarse)), cycles, (("v", "w"), ("z₁", "z₂")), strict=True
@@ -381,7 +367,7 @@ print(change)
 lines = np.stack(np.meshgrid(np.linspace(-2.3, 2.1, 45), np.linspace(-0.6, 2.8, 45), indexing="ij"), axis=2).reshape(
     -1, 2
 )
-blank = np.where(within(lines)[:, None], 1.0, np.nan)
+blank = np.where(nerve.within(lines)[:, None], 1.0, np.nan)
 figure, panels = axes(2, 2, height=3.2, width=9.0)
 panels = panels.ravel()
 mesh(panels[0], lines * blank, 4, color=SOFT, lw=1)
