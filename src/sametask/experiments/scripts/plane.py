@@ -336,9 +336,9 @@ for what, verdicts, pair in (("outputs", by_outputs, fields), ("neurons", by_neu
 print(figures)
 
 # %% [markdown]
-# Without anchors nothing but the outline of the samples says where a flat manifold lies on another. Hence errors of
-# percents, where six shared states leave a fraction of one. And two outputs answer the same state more unevenly than
-# five neurons do: their errors are larger.
+# Without anchors nothing but the outline of the samples says where a flat manifold lies on another, so errors are many
+# times those with six shared states. And two outputs answer to the same step more unevenly than five neurons do: their
+# errors are larger.
 #
 # ### The change of variables
 #
