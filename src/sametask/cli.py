@@ -233,10 +233,10 @@ def _whitney(options: argparse.Namespace) -> int:
 def _reproduce(options: argparse.Namespace) -> int:
     """Exit code 1 where a figure is not what was asked for."""
     names = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
-    if options.output.exists() and not options.output.is_dir():
-        raise InputError(f"--output: {options.output} is a file; give the name of a directory")
-    for name in names:
-        check(name)
+    _check_places(options)
+    with _naming_options("output", "seed", directory="output"):
+        for name in names:
+            check(name, options.output, options.seed)
     ran = []
     for name in names:
         ran.append(

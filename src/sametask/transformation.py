@@ -29,6 +29,8 @@ from sametask.probes.probe import Probe
 _VERSION = 2
 _STRAINED = 0.05
 """Of less strain nothing is made; see the trust of edges in :mod:`sametask.matching.isometric`."""
+_FARTHEST = 100.0
+"""Distance from the nearest sample, in its radii, from which on uncertainty grows no more: nothing is known there."""
 _DIFFERENCE = 0.25
 """Of the distance to neighbours: over so much the next map is smooth."""
 TORN = 0.5
@@ -121,7 +123,7 @@ class OneWay:
         aside = np.maximum(missing - self.thickness[sample], 0)
         inside = (away <= 1) & (aside == 0) & self.covered[sample]
         # what cubics leave out grows with the fourth power of the distance, and a turn of the match with the first
-        beyond = np.maximum(away, 1)
+        beyond = np.clip(away, 1, _FARTHEST)
         parts = (self.error[sample] * beyond**4, self.deviation[sample] * beyond, self.noise[sample])
         # what lies beside the manifold may as well lie as far along it
         parts += (aside * self._steepness[sample],)

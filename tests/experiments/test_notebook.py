@@ -72,8 +72,9 @@ def test_parameters_replace_those_of_the_script(path):
 
 
 def test_a_parameter_that_the_script_does_not_have_is_refused(path):
-    with raises_one_line("parameters", "speed"):
-        run(path, speed=1)
+    for name in ("speed", "Figure"):
+        with raises_one_line("parameters", name):
+            run(path, **{name: 1})
 
 
 def test_the_page_holds_prose_code_output_and_figures(path, tmp_path):
@@ -90,9 +91,10 @@ def test_the_page_holds_prose_code_output_and_figures(path, tmp_path):
 def test_a_page_written_again_leaves_no_figure_of_the_first(path, tmp_path):
     (tmp_path / "small").mkdir()
     (tmp_path / "small" / "7.png").write_bytes(b"")
-    (tmp_path / "small" / "own.png").write_bytes(b"")
+    for own in ("own.png", "1-own.png"):
+        (tmp_path / "small" / own).write_bytes(b"")
     write(run(path), tmp_path, "")
-    assert sorted(each.name for each in (tmp_path / "small").iterdir()) == ["1.png", "own.png"]
+    assert sorted(each.name for each in (tmp_path / "small").iterdir()) == ["1-own.png", "1.png", "own.png"]
 
 
 def test_errors_name_the_line_of_the_script(tmp_path):

@@ -27,3 +27,20 @@ def test_what_is_no_experiment_and_what_is_no_directory(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["reproduce", "scalar", "-o", str(tmp_path / "file")]) == 2
     assert "is a file" in capsys.readouterr().err
+
+
+def test_places_and_seeds_are_looked_at_before_the_work(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "plane").write_text("")
+    for arguments in (
+        ("scalar", "-o", tmp_path / "file" / "below"),
+        ("plane", "-o", tmp_path),
+        ("scalar", "-o", tmp_path, "--json", tmp_path / "file" / "told.json"),
+        ("scalar", "-o", tmp_path, "--seed", -1),
+        ("scalar", "-o", tmp_path, "--seed", 10**20),
+    ):
+        assert main(["reproduce", *map(str, arguments)]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(("sametask: --output", "sametask: --json", "sametask: --seed"))
+        assert error.count("\n") == 1
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "plane"]

@@ -180,6 +180,14 @@ def run(path: Path, *, echo: Any = None, **parameters: Any) -> Ran:
         InputError: the script has no such parameter.
     """
     source = path.read_text(encoding="utf-8")
+    own = [
+        line.partition(" = ")[0]
+        for cell in cells(source)
+        if cell.kind == "parameters"
+        for line in cell.text.split("\n")
+    ]
+    for name in parameters:
+        _check.one_of("parameters", name, own)
     namespace: dict[str, Any] = {"__name__": "__main__", "__file__": str(path)}
     done: list[tuple[Cell, Output]] = []
     start = time.perf_counter()
@@ -193,10 +201,8 @@ def run(path: Path, *, echo: Any = None, **parameters: Any) -> Ran:
         with _recorded(output, echo):
             exec(code, namespace)
         if cell.kind == "parameters":
-            for name, value in parameters.items():
-                _check.one_of("parameters", name, [key for key in namespace if not key.startswith("_")])
-                namespace[name] = value
-    tables = [value for value in namespace.values() if isinstance(value, Table)]
+            namespace |= parameters
+    tables = list({id(value): value for value in namespace.values() if isinstance(value, Table)}.values())
     return Ran(path.stem, done, tables, time.perf_counter() - start)
 
 
@@ -228,8 +234,6 @@ def write(ran: Ran, directory: Path, note: str) -> Path:
     """
     pictures = directory / ran.name
     pictures.mkdir(parents=True, exist_ok=True)
-    for old in pictures.glob("[0-9]*.png"):
-        old.unlink()
     lines: list[str] = []
     number = 0
     for cell, output in ran.cells:
@@ -248,6 +252,9 @@ def write(ran: Ran, directory: Path, note: str) -> Path:
     page = directory / f"{ran.name}.md"
     with _files.whole("--output", page) as file:
         file.write("\n".join([*lines, "---\n", note + "\n"]).encode())
+    for old in pictures.glob("*.png"):  # of a longer page that stood here
+        if old.stem.isdecimal() and int(old.stem) > number:
+            old.unlink()
     return page
 
 

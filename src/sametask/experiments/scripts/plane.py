@@ -19,6 +19,7 @@ from sametask.experiments import nerve
 from sametask.experiments.drawing import ALONG, FIRST, INK, PALE, SECOND, SOFT, THIRD, axes, label, relative_error
 from sametask.experiments.notebook import Table, show
 from sametask.experiments.training import fit, perceptron
+from sametask.experiments.verdicts import ambiguity, transformation_of
 
 # %% tags=["parameters"]
 quick = False
@@ -94,7 +95,8 @@ ends = np.linspace(-0.98, 0.98, side)
 unseen = np.stack(np.meshgrid(ends, ends), axis=2).reshape(-1, 2)
 said = [net(unseen)[:, each] for net, each in zip(whole, chosen, strict=True)]
 readers = [st.reconstruct(probe, range(5)) for probe in probes]
-carried = inner.transformation.forward(said[0][:, :5]), inner.transformation.backward(said[1][:, :5])
+between = transformation_of(inner)
+carried = between.forward(said[0][:, :5]), between.backward(said[1][:, :5])
 predicted = [readers[1](carried[0].value).neurons.value, readers[0](carried[1].value).neurons.value]
 
 scalars = Table("Different scalar functions of two inputs")
@@ -104,8 +106,8 @@ scalars.add("five neurons each", inner.decision.value)
 for way, target in (("1 → 2", 1), ("2 → 1", 0)):
     five_off = relative_error(carried[1 - target].value, said[target][:, :5])
     output_off = relative_error(predicted[1 - target], said[target][:, 5:])
-    scalars.add(f"five neurons, {way}", 100 * five_off, "% of spread", at_most=3.0 if quick else 0.1)
-    scalars.add(f"output, {way}", 100 * output_off, "% of spread", at_most=3.0 if quick else 0.1)
+    scalars.add(f"five neurons, {way}", 100 * five_off, "% of spread", at_most=10.0 if quick else 0.1)
+    scalars.add(f"output, {way}", 100 * output_off, "% of spread", at_most=10.0 if quick else 0.1)
 print(scalars)
 
 # %%
@@ -166,12 +168,13 @@ outputs = [st.from_torch(net, name=f"network {k}") for k, net in enumerate(nets,
 vector = st.compare(*(st.probe(net, np.vstack([shared, square(k)])) for k, net in enumerate(outputs, 10)))
 print(f"{vector.decision.value} ({vector.confidence:.2f})")
 said = [net(unseen) for net in outputs]
-carried = vector.transformation.forward(said[0]).value, vector.transformation.backward(said[1]).value
+between = transformation_of(vector)
+carried = between.forward(said[0]).value, between.backward(said[1]).value
 
 vectors = Table("Different vector functions, outputs alone")
 vectors.add("verdict", vector.decision.value)
-vectors.add("3 → 4", 100 * relative_error(carried[0], said[1]), "% of spread", at_most=3.0 if quick else 0.05)
-vectors.add("4 → 3", 100 * relative_error(carried[1], said[0]), "% of spread", at_most=3.0 if quick else 0.05)
+vectors.add("3 → 4", 100 * relative_error(carried[0], said[1]), "% of spread", at_most=10.0 if quick else 0.05)
+vectors.add("4 → 3", 100 * relative_error(carried[1], said[0]), "% of spread", at_most=10.0 if quick else 0.05)
 print(vectors)
 
 
@@ -282,8 +285,7 @@ def compared(pair: list[st.Network], what: str, **ways) -> dict[str, st.Verdict]
     probes = [st.probe(net, x, step) for net, x in zip(pair, seen, strict=True)]
     verdicts = {how: st.compare(*probes, anchors=anchors) for how, anchors in ways.items()}
     for how, verdict in verdicts.items():
-        count = verdict.match.ambiguity
-        print(f"{what}, {how}: {verdict.decision.value} ({verdict.confidence:.2f}), {count} match(es) as good")
+        print(f"{what}, {how}: {verdict.decision.value} ({verdict.confidence:.2f}), {ambiguity(verdict)}")
     return verdicts
 
 
@@ -326,8 +328,8 @@ figures.add("samples of each", f"{n:,}")
 for what, verdicts, pair in (("outputs", by_outputs, fields), ("neurons", by_neurons, neurons)):
     for how, verdict in verdicts.items():
         figures.add(f"{what}, {how}", verdict.decision.value)
-        most = {"anchored": 3.0 if quick else 0.5, "unanchored": 10.0 if quick else 3.0}[how]
-        transformation = st.Transformation.from_match(verdict.match)
+        most = {"anchored": 10.0 if quick else 0.5, "unanchored": 10.0 if quick else 3.0}[how]
+        transformation = transformation_of(verdict)
         for way, source, target in (("1 → 2", 0, 1), ("2 → 1", 1, 0)):
             carry = (transformation.forward, transformation.backward)[source]
             estimate, truth = carry(pair[source](check)), pair[target](check)
@@ -348,7 +350,7 @@ print(figures)
 # %%
 shown = st.from_callable(lambda x: np.hstack([neurons[1](x), h(x)]))
 reader = st.reconstruct(st.probe(shown, seen[1], step), range(5))
-ways = {how: st.Transformation.from_match(verdict.match) for how, verdict in by_neurons.items()}
+ways = {how: transformation_of(verdict) for how, verdict in by_neurons.items()}
 
 
 def told(x: np.ndarray, how: str) -> np.ndarray:
@@ -357,7 +359,7 @@ def told(x: np.ndarray, how: str) -> np.ndarray:
 
 
 change = Table("The change of variables, found")
-for how, most in (("anchored", 3.0 if quick else 0.5), ("unanchored", 10.0 if quick else 3.0)):
+for how, most in (("anchored", 10.0 if quick else 0.5), ("unanchored", 10.0 if quick else 3.0)):
     change.add(
         f"z from network 1, {how}", 100 * relative_error(told(check, how), h(check)), "% of spread", at_most=most
     )
@@ -404,7 +406,7 @@ carried = {how: np.stack([told(path, how) for path in paths]) for how in ways}
 carried["h itself"] = np.stack([h(path) for path in paths])
 
 trajectories = Table("Trajectories of network 1, carried to network 2")
-for how, most in (("anchored", 5.0 if quick else 2.0), ("unanchored", 15.0 if quick else 2.0), ("h itself", None)):
+for how, most in (("anchored", 10.0 if quick else 2.0), ("unanchored", 15.0 if quick else 2.0), ("h itself", None)):
     error = relative_error(carried[how].reshape(-1, 2), true.reshape(-1, 2))
     trajectories.add(how, 100 * error, "% of spread", at_most=most)
 print(trajectories)
@@ -428,7 +430,7 @@ for how, colour, line in (("anchored", FIRST, "-"), ("unanchored", SECOND, "--")
     missed = np.sqrt(np.square(carried[how] - true).sum(axis=2).mean(axis=0))
     drift.semilogy(time[1:], 100 * missed[1:] / spread, color=colour, ls=line, label=how)
 label(plane, "In the plane of z", "z₁", "z₂")
-label(course, "The first of them", "time", "z₁, z₂")
+label(course, "The first trajectory", "time", "z₁, z₂")
 label(drift, "Error, root mean square of the four", "time", "% of spread")
 for ax in (plane, course):
     low, high = ax.get_ylim()

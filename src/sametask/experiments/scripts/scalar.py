@@ -20,6 +20,7 @@ import sametask as st
 from sametask.experiments.drawing import FIRST, PALE, SECOND, SOFT, THIRD, agreement, axes, label, relative_error
 from sametask.experiments.notebook import Table, show
 from sametask.experiments.training import fit, perceptron
+from sametask.experiments.verdicts import ambiguity, transformation_of
 
 # %% tags=["parameters"]
 quick = False
@@ -70,12 +71,10 @@ print(monotonic)
 # %%
 x = np.linspace(-0.99, 0.99, 1000)[:, None]  # unseen
 true = [outputs(net, x) for net in nets]
-forward = monotonic.transformation.forward(true[0])
-backward = monotonic.transformation.backward(true[1])
+forward = transformation_of(monotonic).forward(true[0])
+backward = transformation_of(monotonic).backward(true[1])
 unanchored = st.compare(*probes, anchors=None)
-print(f"without anchors: {unanchored.decision.value}, {unanchored.match.ambiguity} equally good match(es)")
-if unanchored.match.symmetry is not None:
-    print(f"they differ by {unanchored.match.symmetry.name}")
+print(f"without anchors: {unanchored.decision.value}, {ambiguity(unanchored)}")
 
 table = Table("Monotonic functions, one output each, independent samples")
 table.add("samples of each", n)
@@ -102,7 +101,8 @@ for estimate, target, colour, name in (
 ):
     errors.semilogy(x, np.abs(estimate.value - target) + 1e-12, color=colour, lw=1, label=f"{name}, error")
     errors.semilogy(x, estimate.uncertainty, color=colour, ls=":", label=f"{name}, uncertainty")
-label(errors, "Errors", "input x", "output units", legend=True)
+label(errors, "Errors", "input x", "output units")
+errors.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=2, frameon=False, fontsize=7.5)
 show(
     figure, "Two monotonic functions, and the transformation between the two outputs, which neither network was shown."
 )
@@ -151,9 +151,9 @@ def neurons(which: int, x: np.ndarray) -> np.ndarray:
 
 x = np.linspace(-1.6, 1.6, 1601)[:, None]
 trained = np.abs(x[:, 0]) <= 0.99
-carried = inner.transformation.forward(neurons(0, x))
+there = transformation_of(inner).forward(neurons(0, x))
 truth = neurons(1, x)
-carried_back = inner.transformation.backward(truth)
+back_again = transformation_of(inner).backward(truth)
 
 figures = Table("Functions that turn back")
 figures.add("outputs alone", folded.decision.value)
@@ -162,18 +162,18 @@ figures.add("samples whose output folds, network 2", 100 * folded.folds[1].share
 figures.add("three neurons each", inner.decision.value)
 figures.add(
     "output of network 2 from neurons of network 1",
-    100 * relative_error(carried.value[trained, 3:], truth[trained, 3:]),
+    100 * relative_error(there.value[trained, 3:], truth[trained, 3:]),
     "% of spread",
     at_most=5 if quick else 0.5,
 )
 figures.add(
     "neurons of network 1 from network 2",
-    100 * relative_error(carried_back.value[trained], neurons(0, x)[trained]),
+    100 * relative_error(back_again.value[trained], neurons(0, x)[trained]),
     "% of spread",
     at_most=5 if quick else 0.5,
 )
-figures.add("inside the support, −1 … 1", 100 * carried.inside[trained].mean(), "%", at_least=95)
-figures.add("inside the support, beyond", 100 * carried.inside[~trained].mean(), "%", at_most=10)
+figures.add("inside the support, −1 … 1", 100 * there.inside[trained].mean(), "%", at_least=95)
+figures.add("inside the support, beyond", 100 * there.inside[~trained].mean(), "%", at_most=10)
 print(figures)
 
 # %%
@@ -188,37 +188,39 @@ points = neurons(0, x)[trained]
 painted = cloud.scatter(points[:, 0], points[:, 1], c=x[trained, 0], cmap="viridis", s=4)
 figure.colorbar(painted, ax=cloud, label="input x")
 label(cloud, "Inside network 1", *(f"activation of {name}" for name in probes[0].neurons[:2]))
-agreement(predicted, truth[trained, 3], carried.value[trained, 3], carried.inside[trained])
-label(predicted, "Output of network 2", "true", "predicted from 3 neurons of network 1")
+agreement(predicted, truth[trained, 3], there.value[trained, 3], there.inside[trained])
+label(predicted, "Output of network 2", "true", "predicted from network 1")
 show(
     figure,
-    "Outputs that turn back cross themselves: to one output of network 1 belong up to three of network 2. Inside, the "
-    "curve of activations does not cross itself, and from three neurons the other's output follows.",
+    "Where functions turn back, one output of network 1 stands for two inputs, and for two outputs of network 2. The "
+    "curve of activations inside does not cross itself, and from three neurons the other's output follows (crosses: "
+    "outside the support).",
 )
 
 # %% [markdown]
 # ## Outside the training interval
 #
 # Both networks were trained, and probed, on −1 … 1. Beyond, each goes its own way, and nothing says that these ways
-# have anything to do with one another. The transformation extrapolates there and says so.
+# have anything to do with one another. The transformation extrapolates there: its answers are marked as outside, and
+# their uncertainty grows with the distance; but how far off they are nobody can know from samples within.
 
 # %%
 figure, (wide, off) = axes(2, height=3.2, width=11)
 wide.axvspan(-1, 1, color="#eef1f4", zorder=0)
 wide.plot(x, truth[:, 3], color=PALE, lw=5, label="what network 2 says")
 wide.plot(x, turning[1](x), color=SOFT, ls=":", label="the function it was to learn")
-estimate = carried.value[:, 3]
-band = carried.uncertainty
+estimate = there.value[:, 3]
+band = there.uncertainty
 wide.fill_between(x[:, 0], estimate - band, estimate + band, color=THIRD, alpha=0.2, lw=0, label="± uncertainty")
-wide.plot(x, np.where(carried.inside, estimate, np.nan), color=THIRD, label="predicted, inside the support")
-wide.plot(x, np.where(carried.inside, np.nan, estimate), color=SECOND, ls="--", label="predicted, outside")
+wide.plot(x, np.where(there.inside, estimate, np.nan), color=THIRD, label="predicted, inside the support")
+wide.plot(x, np.where(there.inside, np.nan, estimate), color=SECOND, ls="--", label="predicted, outside")
 low, high = truth[:, 3].min(), truth[:, 3].max()
 wide.set_ylim(low - 0.5 * (high - low), high + 0.5 * (high - low))
 label(wide, "Output of network 2, from three neurons of network 1", "input x", "output", legend=True)
-missed = np.linalg.norm(carried.value - truth, axis=1)
+missed = np.linalg.norm(there.value - truth, axis=1)
 off.axvspan(-1, 1, color="#eef1f4", zorder=0)
 off.semilogy(x, missed + 1e-12, color=FIRST, label="error")
-off.semilogy(x, carried.uncertainty, color=SECOND, ls=":", label="uncertainty")
+off.semilogy(x, there.uncertainty, color=SECOND, ls=":", label="uncertainty")
 label(off, "Error and uncertainty, all neurons", "input x", "activation units", legend=True)
 show(figure, "Beyond the training interval (white) the transformation extrapolates, and says so.")
 
