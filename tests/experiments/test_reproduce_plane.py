@@ -20,6 +20,10 @@ def figures(ran) -> dict[str, float | str]:
     return {f"{table.title}: {row[0]}": row[1] for table in ran[0].tables for row in table.rows}
 
 
+def test_every_figure_is_what_was_asked_for(ran):
+    assert ran[0].missed == []
+
+
 def test_single_outputs_do_not_tell_two_inputs_and_five_neurons_do(ran):
     found = figures(ran)
     scalars = "Different scalar functions of two inputs"

@@ -38,6 +38,7 @@ from sametask.experiments.drawing import (
 )
 from sametask.experiments.notebook import Table, show
 from sametask.experiments.training import fit, perceptron
+from sametask.experiments.verdicts import ambiguity, transformation_of
 
 # %% tags=["parameters"]
 quick = False
@@ -148,7 +149,7 @@ match = st.compare(*probes, anchors=[[0, 0], [1, 1], [2, 2]])
 print(match)
 
 # %%
-carry = match.transformation or st.Transformation.from_match(match.match)
+carry = transformation_of(match)
 predicted = carry.forward(codes(0, views[0]))
 true_codes = codes(1, views[1])
 rebuilt, foreseen = (horse.run(nets[1].decoder, each) for each in (true_codes, predicted.value))
@@ -186,18 +187,23 @@ table.add("angle error, largest", float(missed.max()), "°")
 table.add("angle error read from true codes, median", float(np.median(least)), "°")
 print(table)
 
+
 # %%
-strip(
-    [
-        ("camera 1\n(input)", views[0][few]),
-        ("foreseen", foreseen[few]),
-        ("camera 2\n(truth)", views[1][few]),
-        ("own recon-\nstruction", rebuilt[few]),
-    ],
-    degrees,
-    "From above: what camera 1 sees; what camera 2 would see, predicted from that alone; what it does see; and what "
-    "autoencoder 2 makes of that picture itself, which is as good as a prediction can be.",
-)
+def side_by_side(few: np.ndarray, heads: list[str]) -> None:
+    strip(
+        [
+            ("camera 1\n(input)", views[0][few]),
+            ("foreseen", foreseen[few]),
+            ("camera 2\n(truth)", views[1][few]),
+            ("own recon-\nstruction", rebuilt[few]),
+        ],
+        heads,
+        "From above: what camera 1 sees; what camera 2 would see, predicted from that alone; what it does see; and "
+        "what autoencoder 2 makes of that picture itself, which is as good as a prediction can be.",
+    )
+
+
+side_by_side(few, degrees)
 figure, (turned, pixels) = axes(2, height=2.8, width=10)
 at = np.degrees(moments[:, 0])
 turned.plot(at, missed, color=FIRST, label="from camera 1's code")
@@ -226,7 +232,7 @@ picked = list(few_of.neurons)
 from_few = probed(inner[:, picked], around[:, picked], 1, f"camera 1, {len(picked)} inner neurons")
 match_few = st.compare(from_few, probes[1], anchors=[[0, 0], [1, 1], [2, 2]])
 print(f"{match_few.decision.value} ({match_few.confidence:.2f})")
-carry_few = match_few.transformation or st.Transformation.from_match(match_few.match)
+carry_few = transformation_of(match_few)
 told = carry_few.forward(codes(0, views[0], "inner")[:, picked])
 foreseen_few = horse.run(nets[1].decoder, told.value)
 
@@ -250,8 +256,8 @@ print(table_few)
 
 # %%
 free = st.compare(*probes, anchors=None)
-print(f"{free.decision.value} ({free.confidence:.2f}), up to {free.match.symmetry.name}")
-carry_free = free.transformation or st.Transformation.from_match(free.match)
+print(f"{free.decision.value} ({free.confidence:.2f}), {ambiguity(free)}")
+carry_free = transformation_of(free)
 heard = read(carry_free.forward(codes(0, views[0])).value)
 turn = np.arctan2(heard[:, 1], heard[:, 0])
 fits = {}
@@ -263,7 +269,7 @@ sign = min(fits, key=lambda each: fits[each][0])
 print(f"angles are right up to a turn by {np.degrees(fits[sign][1]):.0f}°" + " and a reflection" * (sign < 0))
 table_free = Table("Without anchors")
 table_free.add("verdict", free.decision.value)
-table_free.add("left open", free.match.symmetry.name)
+table_free.add("left open", ambiguity(free))
 table_free.add("angle error up to O(2), median", fits[sign][0], "°", at_most=5 if quick else 1)
 print(table_free)
 
@@ -344,7 +350,7 @@ print(tilted)
 moments = both(unseen)
 views = [camera.views(moments) for camera in horse.CAMERAS]
 read = reader(1, pictures[1], seen[1])
-carry = tilted.transformation or st.Transformation.from_match(tilted.match)
+carry = transformation_of(tilted)
 predicted = carry.forward(codes(0, views[0]))
 true_codes = codes(1, views[1])
 rebuilt, foreseen = (horse.run(nets[1].decoder, each) for each in (true_codes, predicted.value))
@@ -366,16 +372,7 @@ print(table_two)
 # %%
 few = np.argsort(moments[:, 0])[:: max(1, unseen // 9)][:9]
 heads_of = [f"{np.degrees(moments[k, 0]):.0f}°, {np.degrees(moments[k, 1]):+.0f}°" for k in few]
-strip(
-    [
-        ("camera 1\n(input)", views[0][few]),
-        ("foreseen", foreseen[few]),
-        ("camera 2\n(truth)", views[1][few]),
-        ("own recon-\nstruction", rebuilt[few]),
-    ],
-    heads_of,
-    "The same for two angles, turn and tilt: input, prediction, truth, and network 2's own reconstruction.",
-)
+side_by_side(few, heads_of)
 figure, panels = axes(3, height=2.9, width=11)
 chart = st.chart(probes[0])
 for ax, values, name, colours, last in (
@@ -394,8 +391,8 @@ drawn.colorbar.ax.yaxis.set_minor_formatter(plain)
 label(panels[2], "Errors at unseen poses", "turn (°)", "tilt (°)")
 show(
     figure,
-    "The chart of camera 1 knows both angles (left and middle); on the right, by how much unseen poses are missed "
-    "(triangles: the anchors).",
+    "Two coordinates of the chart of camera 1, coloured by turn (left) and tilt (middle), of which it was told "
+    "neither; on the right, by how much unseen poses are missed (triangles: the anchors).",
 )
 
 # %%

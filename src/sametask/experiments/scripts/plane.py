@@ -31,7 +31,7 @@ seed = 0
 # A tanh network learns one function on the square −1 … 1, a SiLU network another.
 
 # %%
-steps, n = (200, 250) if quick else (800, 1000)
+steps, n = (300, 250) if quick else (800, 1000)
 
 
 def square(number: int) -> np.ndarray:
@@ -106,8 +106,8 @@ scalars.add("five neurons each", inner.decision.value)
 for way, target in (("1 → 2", 1), ("2 → 1", 0)):
     five_off = relative_error(carried[1 - target].value, said[target][:, :5])
     output_off = relative_error(predicted[1 - target], said[target][:, 5:])
-    scalars.add(f"five neurons, {way}", 100 * five_off, "% of spread", at_most=10.0 if quick else 0.1)
-    scalars.add(f"output, {way}", 100 * output_off, "% of spread", at_most=10.0 if quick else 0.1)
+    scalars.add(f"five neurons, {way}", 100 * five_off, "% of spread", at_most=3.0 if quick else 0.1)
+    scalars.add(f"output, {way}", 100 * output_off, "% of spread", at_most=3.0 if quick else 0.1)
 print(scalars)
 
 # %%
@@ -173,8 +173,8 @@ carried = between.forward(said[0]).value, between.backward(said[1]).value
 
 vectors = Table("Different vector functions, outputs alone")
 vectors.add("verdict", vector.decision.value)
-vectors.add("3 → 4", 100 * relative_error(carried[0], said[1]), "% of spread", at_most=10.0 if quick else 0.05)
-vectors.add("4 → 3", 100 * relative_error(carried[1], said[0]), "% of spread", at_most=10.0 if quick else 0.05)
+vectors.add("3 → 4", 100 * relative_error(carried[0], said[1]), "% of spread", at_most=3.0 if quick else 0.05)
+vectors.add("4 → 3", 100 * relative_error(carried[1], said[0]), "% of spread", at_most=3.0 if quick else 0.05)
 print(vectors)
 
 
@@ -328,7 +328,7 @@ figures.add("samples of each", f"{n:,}")
 for what, verdicts, pair in (("outputs", by_outputs, fields), ("neurons", by_neurons, neurons)):
     for how, verdict in verdicts.items():
         figures.add(f"{what}, {how}", verdict.decision.value)
-        most = {"anchored": 10.0 if quick else 0.5, "unanchored": 10.0 if quick else 3.0}[how]
+        most = {"anchored": 3.0 if quick else 0.5, "unanchored": 10.0 if quick else 3.0}[how]
         transformation = transformation_of(verdict)
         for way, source, target in (("1 → 2", 0, 1), ("2 → 1", 1, 0)):
             carry = (transformation.forward, transformation.backward)[source]
@@ -359,7 +359,7 @@ def told(x: np.ndarray, how: str) -> np.ndarray:
 
 
 change = Table("The change of variables, found")
-for how, most in (("anchored", 10.0 if quick else 0.5), ("unanchored", 10.0 if quick else 3.0)):
+for how, most in (("anchored", 3.0 if quick else 0.5), ("unanchored", 10.0 if quick else 3.0)):
     change.add(
         f"z from network 1, {how}", 100 * relative_error(told(check, how), h(check)), "% of spread", at_most=most
     )
@@ -406,7 +406,7 @@ carried = {how: np.stack([told(path, how) for path in paths]) for how in ways}
 carried["h itself"] = np.stack([h(path) for path in paths])
 
 trajectories = Table("Trajectories of network 1, carried to network 2")
-for how, most in (("anchored", 10.0 if quick else 2.0), ("unanchored", 15.0 if quick else 2.0), ("h itself", None)):
+for how, most in (("anchored", 5.0 if quick else 2.0), ("unanchored", 15.0 if quick else 2.0), ("h itself", None)):
     error = relative_error(carried[how].reshape(-1, 2), true.reshape(-1, 2))
     trajectories.add(how, 100 * error, "% of spread", at_most=most)
 print(trajectories)
