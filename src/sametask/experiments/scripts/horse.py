@@ -326,7 +326,7 @@ print(table_head)
 
 # %%
 TILT = np.radians(30)
-pictured, steps, n, wobbles, unseen = (400, 300, 200, 2, 60) if quick else (2000, 2500, 1000, 8, 300)
+pictured, steps, n, wobbles, unseen = (240, 150, 200, 2, 60) if quick else (2000, 2500, 1000, 8, 300)
 
 
 def both(count: int) -> np.ndarray:
