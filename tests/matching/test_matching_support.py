@@ -1,5 +1,7 @@
 """Where manifolds end: nearest points of hulls against a slow reference, places beyond edges, walls."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.optimize import nnls
@@ -8,7 +10,7 @@ import sametask as st
 from matches import carried_error, charted, clean
 from sametask.matching import isometric
 from sametask.matching.support import Supported, Walls, _nearest_to_origin
-from worlds import RandomNetwork, box, pair, relative_error, sphere
+from worlds import RandomNetwork, box, circle, pair, relative_error, sphere
 
 
 def slow_nearest(points: np.ndarray) -> np.ndarray:
@@ -53,6 +55,20 @@ def test_samples_are_not_beyond_themselves_and_a_closed_surface_has_no_edge():
     at_edge = np.minimum(x, [1.6, 1.0] - x).min(axis=1) < 2.5 * np.sqrt(1.6 / 600)
     assert at_edge[one.edge].mean() > 0.95
     assert len(supported(sphere(), 600, 4)[0].edge) == 0
+
+
+@pytest.mark.parametrize("seed", [5, 6, 7])
+def test_a_curve_ends_where_no_one_is_beyond(seed):
+    arc, x = supported(box(1.0), 200, seed)
+    assert sorted(x[arc.edge, 0]) == [x.min(), x.max()]
+    ring, _ = supported(circle(), 200, seed)
+    assert len(ring.edge) == 0
+    # one sample whose metric is off does not see the half of those around; they see one another across it
+    present = ring.graph.present & ~((np.arange(200) == 20)[:, None] & (ring.graph.steps[:, :, 0] > 0))
+    squared = np.where(present, ring.graph.squared, np.inf)
+    index = np.where(present, ring.graph.index, np.arange(200)[:, None])
+    graph = dataclasses.replace(ring.graph, squared=squared, index=index)
+    assert len(Supported.of(ring.manifold, graph).edge) == 0
 
 
 def test_walls_push_a_match_that_slid_back():
