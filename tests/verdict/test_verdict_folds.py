@@ -103,6 +103,16 @@ def test_a_pleat_within_the_sample_does_not_fold(pleat, dimension):
         assert not find_folds(st.Probe.from_jacobians(network(x), jacobians, common_basis=common)).any
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(("at", "folds"), [(0.995, True), (1.005, False), (1.02, False)])
+def test_what_would_turn_back_beyond_its_samples_does_not_fold(at, folds, seed):
+    """Where signs of responses are known, a fold has samples on both sides."""
+    x = np.random.default_rng(seed).uniform(0, 1, (400, 1))
+    assert (x > at).any() == folds
+    probe = st.probe(st.from_callable(lambda x: (at - x) ** 2), x, st.CentralDifference(1e-6))
+    assert find_folds(probe).any == folds
+
+
 @pytest.mark.parametrize("neurons", [3, 5])
 def test_curves_that_all_but_stop_do_not_fold(neurons):
     for seed in range(6):

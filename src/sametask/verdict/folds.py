@@ -181,7 +181,7 @@ def _turning(probe: Probe) -> Bool[Array, " n"]:
     noise = np.sqrt((weight * np.square(left)).sum(axis=1)) / size
     # what vanishes only beyond the samples around does not vanish here, and beyond a fold there are no samples
     sided = np.abs((weight * along).sum(axis=1)) > _ONE_SIDED * (weight * np.abs(along)).sum(axis=1)
-    ends = (laws[0][:, 0, 0] < np.abs(laws[0][:, 1, 0])) & sided
+    ends = (laws[0][:, 0, 0] < np.abs(laws[0][:, 1, 0])) & sided & _both_ways(manifold.metric, tips, near)
     if ends.sum() < d:
         return turning
     places = manifold.activations[tips[ends]]
@@ -191,6 +191,16 @@ def _turning(probe: Probe) -> Bool[Array, " n"]:
     unheard = np.median(noise[ends][together], axis=1) > _UNHEARD
     turning[near[ends][folds | unheard, : 2 * d + 2]] = True
     return turning
+
+
+def _both_ways(metric: LocalMetric, tips: Int[Array, " p"], near: Int[Array, "p k"]) -> Bool[Array, " p"]:
+    """Whether some samples around each of ``tips`` respond to its direction of least gain the other way round, as those
+    beyond a fold do; always, where responses have no common input basis."""
+    if metric.directions is None:
+        return np.ones(len(tips), bool)
+    along = np.matmul(metric.frames[near], metric.frames[tips, -1][:, None, :, None])[:, :, :, 0] * metric.gains[near]
+    turned = np.matmul(metric.directions[near], metric.directions[tips, -1][:, None, :, None])[:, :, :, 0]
+    return ((along * turned).sum(axis=2) < 0).any(axis=1)
 
 
 def _around(
