@@ -231,7 +231,7 @@ def _whitney(options: argparse.Namespace) -> int:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
-    """Exit code 1 where a figure is not what was asked for."""
+    """Exit code 1 where a figure is not what was asked for, or an experiment broke down; the others are run."""
     names = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
     _check_places(options)
     with _naming_options("output", "seed", directory="output"):
@@ -250,9 +250,16 @@ def _reproduce(options: argparse.Namespace) -> int:
         )
         if options.json != "-":
             _say(f"page: {options.output / name}.md ({ran[-1].seconds:.0f} s)")
-    told = {each.name: {"seconds": each.seconds, "tables": [t.to_dict() for t in each.tables]} for each in ran}
+    told = {
+        each.name: {
+            "seconds": each.seconds,
+            "tables": [t.to_dict() for t in each.tables],
+            **({"error": each.error} if each.error else {}),
+        }
+        for each in ran
+    }
     _write_json(told, options)
-    return 1 if any(each.missed for each in ran) else 0
+    return 1 if any(each.missed or each.error for each in ran) else 0
 
 
 # -- parts -----------------------------------------------------------------------------------------------------------
@@ -568,7 +575,8 @@ def _reproduce_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="The paper's experiments, each a script whose page shows code, figures and a table:\n"
         + "\n".join(f"  {name:8} {about}" for name, about in EXPERIMENTS.items()),
-        epilog="Exit codes: 0 every figure is what was asked for, 1 not; 2 a mistake in the call.",
+        epilog="Exit codes: 0 every figure is what was asked for, 1 not, or an error in an experiment; 2 a mistake in "
+        "the call.",
     )
     parser.add_argument("experiment", choices=[*EXPERIMENTS, "all"])
     parser.add_argument("--quick", action="store_true", help="fewer samples and shorter training")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-import traceback
 
 import pytest
 
@@ -97,12 +96,16 @@ def test_a_page_written_again_leaves_no_figure_of_the_first(path, tmp_path):
     assert sorted(each.name for each in (tmp_path / "small").iterdir()) == ["1-own.png", "1.png", "own.png"]
 
 
-def test_errors_name_the_line_of_the_script(tmp_path):
+def test_an_error_ends_the_page_and_names_the_line_of_the_script(tmp_path):
     path = tmp_path / "broken.py"
-    path.write_text('"""About."""\n# %%\nx = 1\n# %%\ny = 2\nz = 1 / 0\n')
-    with pytest.raises(ZeroDivisionError) as caught:
-        run(path)
-    assert traceback.extract_tb(caught.value.__traceback__)[-1].lineno == 6
+    path.write_text('"""About."""\n# %%\nprint("one")\n# %%\ny = 2\nz = 1 / 0\n# %%\nprint("three")\n')
+    ran = run(path)
+    assert 'broken.py", line 6' in ran.error
+    assert "notebook.py" not in ran.error
+    text = write(ran, tmp_path, "").read_text()
+    assert "```text\none\n```" in text
+    assert "ZeroDivisionError: division by zero" in text
+    assert "three" not in text
 
 
 def test_a_script_also_runs_as_it_is(path):

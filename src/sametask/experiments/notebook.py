@@ -11,6 +11,7 @@ import contextlib
 import io
 import re
 import time
+import traceback
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -113,12 +114,14 @@ class Ran:
         cells: its cells, each with what it printed and drew.
         tables: the tables that it made, in the order of their names in the script.
         seconds: that it took.
+        error: the traceback of the cell that it stopped in; empty where it ran to its end.
     """
 
     name: str
     cells: list[tuple[Cell, Output]]
     tables: list[Table]
     seconds: float
+    error: str = ""
 
     @property
     def missed(self) -> list[str]:
@@ -169,7 +172,7 @@ def cells(source: str) -> list[Cell]:
 
 
 def run(path: Path, *, echo: Any = None, **parameters: Any) -> Ran:
-    """Run a script cell by cell.
+    """Run a script cell by cell, as far as it goes: an error ends up in its page, after all that was done before.
 
     Args:
         path: of the script.
@@ -190,6 +193,7 @@ def run(path: Path, *, echo: Any = None, **parameters: Any) -> Ran:
         _check.one_of("parameters", name, own)
     namespace: dict[str, Any] = {"__name__": "__main__", "__file__": str(path)}
     done: list[tuple[Cell, Output]] = []
+    error = ""
     start = time.perf_counter()
     for cell in cells(source):
         output = Output()
@@ -199,11 +203,17 @@ def run(path: Path, *, echo: Any = None, **parameters: Any) -> Ran:
         # blank lines before it, so that errors name the line of the script
         code = compile("\n" * (cell.line - 1) + cell.text, str(path), "exec")
         with _recorded(output, echo):
-            exec(code, namespace)
+            try:
+                exec(code, namespace)
+            except Exception as caught:
+                own_frames = caught.__traceback__.tb_next if caught.__traceback__ else None
+                error = "".join(traceback.format_exception(caught.with_traceback(own_frames)))
+                print(error)
+                break
         if cell.kind == "parameters":
             namespace |= parameters
     tables = list({id(value): value for value in namespace.values() if isinstance(value, Table)}.values())
-    return Ran(path.stem, done, tables, time.perf_counter() - start)
+    return Ran(path.stem, done, tables, time.perf_counter() - start, error)
 
 
 @contextlib.contextmanager
