@@ -282,3 +282,10 @@ def test_the_opposite_one_anchor_on_a_circle_leaves_its_mirror_image():
     assert match.ambiguity == 2
     assert min(errors(both, match)) < 0.06 < 1 < max(errors(both, match))
     assert [finding.name for finding in ambiguity(match)] == ["ambiguous"]
+
+
+def test_where_few_anchors_begin_astray_geometry_is_asked():
+    """Three on a torus: distances from them leave mirror images, and eigenfunctions as many."""
+    both, first, second = charted("torus", 500, 43, anchors=3)
+    match = st.match(first, second, anchors=both.anchors)
+    assert carried_error(both, match) < 0.1

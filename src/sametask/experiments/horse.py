@@ -17,7 +17,7 @@ from sametask import _check
 from sametask._types import Array, Float
 
 PIXELS = 64
-_FINER = 3
+_FINER = 6
 """Rendered that much finer and averaged: a picture changes smoothly with the pose."""
 _FACES = 0.25
 """Share of the mesh's faces that is kept: 64 × 64 pixels show no more, and rendering takes half as long."""
@@ -183,21 +183,23 @@ def _rotation(turn: float, tilt: float) -> Float[Array, "4 4"]:
 
 
 def wobbled(poses: Float[Array, "n d"], angle: float, size: int, rng: np.random.Generator) -> Float[Array, "n b d"]:
-    """``size`` small random wobbles of each pose, each by ``angle`` radians.
+    """``size`` small random wobbles about each pose, of ``angle`` radians in root mean square.
 
-    They come in sets of d, which go in directions that are perpendicular to each other and drawn at random, to either
-    side; the covariance of such wobbles about their pose is angle² / d times the identity.
+    A wobble swings: for each turn to one side there is one as far to the other, so that what changes with the square of
+    the angle cancels. About every pose they are scaled and turned so that their covariance is angle² / d times the
+    identity.
 
     Args:
         poses: turn, or turn and tilt, in radians.
         angle: how far a wobble goes.
-        size: of them; a multiple of d.
+        size: of them; even, at least 2 d.
         rng: that they are drawn from.
     """
     n, d = poses.shape
-    directions = np.linalg.qr(rng.standard_normal((n, size // d, d, d)))[0]
-    directions *= rng.choice([-1.0, 1.0], (n, size // d, d, 1))
-    return poses[:, None] + angle * directions.reshape(n, size, d)
+    drawn = rng.standard_normal((n, size // 2, d))
+    left, _, right = np.linalg.svd(drawn, full_matrices=False)
+    swings = angle * np.sqrt(size / (2 * d)) * (left @ right)
+    return poses[:, None] + np.concatenate([swings, -swings], axis=1)
 
 
 def spread(codes: Float[Array, "n m"], around: Float[Array, "n b m"]) -> Float[Array, "n m m"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,9 @@ _BLURRED = 8.0
 """Anchors nearer to each other than so many times their noise say little by their distance."""
 _WHOLE = 0.01
 """A first guess of which fewer samples are torn from their neighbours, once it settles, needs no other beside it."""
+_RENT, _DOUBTFUL = 0.3, 0.05
+"""Where a first guess leaves more than such a share of samples strained by so much, and anchors are too few to be
+checked, geometry is asked for another."""
 _LOST = 1.0
 """Shares of samples torn and of anchors missed add up to more where a guess has not settled."""
 _FAR = 5.0
@@ -117,6 +121,13 @@ class _Search:
             draws=0 if trial else 8,
         )
 
+    def settled(self, places: tuple[Array, Array], *, trial: bool) -> tuple[float, Images]:
+        """What a first guess comes to, and the shares of samples that are torn and of anchors missed, added up."""
+        images = dataclasses.replace(self, places=places).refined(self.rows, trial=trial)
+        here = near(self.second, images)
+        torn = float(np.mean(images.strain[here] > _STRAINED)) if here.any() else 1.0
+        return torn + float(np.mean(images.anchor_residual > self.near(images))), images
+
     def anew(self, rows: Array) -> Images:
         """The match held by some of the anchors, begun by their distances."""
         there, here = (each[:, rows] for each in self.distances)
@@ -210,6 +221,7 @@ def anchored(
     *,
     noise: float | None = None,
     stretch: tuple[float, float] | None = None,
+    otherwise: Callable[[], tuple[Array, Array]] | None = None,
 ) -> Anchored:
     """Match two charts by anchors.
 
@@ -221,6 +233,7 @@ def anchored(
         pairs: rows of the charts.
         noise: standard deviation of the anchors, or None to tell it from the match.
         stretch: see :func:`isometric.refine`.
+        otherwise: a first guess, costly, for where anchors are too few to be checked and none of theirs settles.
     """
     edges, opposite = (
         isometric.graph_edges(each.manifold, each.graph, isometric.edge_count(each.dimension))
@@ -240,7 +253,7 @@ def anchored(
     if kept.sum() > first.dimension and np.isfinite(there).all() and np.isfinite(here).all():
         guesses.insert(0, landmarks.places(second, there[:, kept], here[:, kept]))
     search = _Search(first, second, pairs, edges, (there, here), stretch, guesses[0], kept, noise or 0.0)
-    _begin(search, guesses)
+    _begin(search, guesses, None if checkable else otherwise)
     images = _with_right(search, search.accept(search.refined(search.rows)))
     while True:
         images = _without_wrong(search, images)
@@ -278,26 +291,30 @@ def can_be_checked(count: int, dimension: int) -> bool:
     return count >= dimension + 3
 
 
-def _begin(search: _Search, guesses: list[tuple[Array, Array]]) -> None:
+def _begin(
+    search: _Search, guesses: list[tuple[Array, Array]], otherwise: Callable[[], tuple[Array, Array]] | None
+) -> None:
     """Start from the first guess that settles nearly everywhere, or else from the one that settles best.
 
     Beyond what both were probed on a right guess may tear, which counts for nothing; and its mirror image may not, but
     that misses the anchors. Where none has settled yet anchors are missed by all; then each is refined to the end.
     """
+    least, images, trial = np.inf, None, True
     for trial in (True, False):
         least = np.inf
         for places in guesses:
-            settled = dataclasses.replace(search, places=places).refined(search.rows, trial=trial)
-            here = near(search.second, settled)
-            torn = float(np.mean(settled.strain[here] > _STRAINED)) if here.any() else 1.0
-            bad = torn + float(np.mean(settled.anchor_residual > search.near(settled)))
-            if bad < least:
-                least = bad
-                search.accept(settled)
-            if bad <= max(_WHOLE, 1 / len(settled.strain)):
+            left, settled = search.settled(places, trial=trial)
+            if left < least:
+                least, images = left, settled
+            if left <= max(_WHOLE, 1 / len(settled.strain)):
                 break
         if least <= _LOST:
             break
+    assert images is not None
+    if otherwise is not None and np.mean(images.strain > _RENT) > _DOUBTFUL:
+        left, settled = search.settled(otherwise(), trial=trial)
+        images = settled if left < least else images
+    search.accept(images)
 
 
 def _with_right(search: _Search, images: Images) -> Images:

@@ -200,7 +200,12 @@ def match(
     stretch = (1.0, unsure) if unsure and held_by_anchors else None
     better, group, part, choice = None, None, None, None
     if held_by_anchors:
-        held = anchored(first, second, pairs, noise=anchor_noise, stretch=stretch)
+
+        def by_geometry() -> Places:
+            hints = Hints.of(first, second, pairs, known)
+            return unanchored(first, second, np.random.default_rng(seed), hints, unsure).candidates[0].places
+
+        held = anchored(first, second, pairs, noise=anchor_noise, stretch=stretch, otherwise=by_geometry)
         found = (Candidate(held.images),)
         kept, noise, kind, equally_good = held.kept, held.noise, "anchored", held.ambiguity
         among = held.distances

@@ -4,14 +4,14 @@
 # %% [markdown]
 # # The rotating horse
 #
-# A horse turns before two cameras that differ in place, distance and light. For each camera a convolutional
-# autoencoder has learned to squeeze its pictures, of other angles and with another architecture, into a few numbers.
-# What does camera 2 see while camera 1 sees *this*?
+# A horse turns before two cameras that differ in place, distance and light. For each camera a convolutional autoencoder
+# has learned to squeeze its pictures, of other angles and with another architecture, into a few numbers. What does
+# camera 2 see while camera 1 sees *this*?
 #
-# Nobody tells an angle. What ties the two together is that, at each sample, the horse also *wobbles*: it is turned a
-# little, a few times, to a random side, and the wobbles before camera 1 are as large as those before camera 2. That
-# fixes a local metric on each network's codes, and the two pictures of the circle of angles are brought together by
-# three shared moments (anchors), or by none. (Bertalan, Dietrich & Kevrekidis,
+# Nobody tells an angle. What ties the two together is that, at each sample, the horse also *wobbles*: it swings a
+# little, to one side and as far to the other, and the wobbles before camera 1 are as large as those before camera 2.
+# That fixes a local metric on each network's codes, and the two pictures of the circle of angles are brought together
+# by three shared moments (anchors), or by none. (Bertalan, Dietrich & Kevrekidis,
 # [arXiv:2007.05646](https://arxiv.org/abs/2007.05646), the last of their experiments.)
 
 # %%
@@ -47,13 +47,12 @@ seed = 0
 # %% [markdown]
 # ## What the two cameras see
 #
-# The two are not even mirror images of one another: head and tail are turned, and the light comes from different
-# sides.
+# The two are not even mirror images of one another: head and tail are turned, and the light comes from different sides.
 
 # %%
 rng = np.random.default_rng(seed)
-pictured, steps, n, wobbles, unseen = (240, 400, 200, 2, 90) if quick else (720, 1500, 400, 8, 360)
-WOBBLE = 0.03  # radians
+pictured, steps, n, wobbles, unseen = (240, 400, 200, 2, 90) if quick else (720, 1500, 400, 4, 360)
+WOBBLE = 0.03  # radians, root mean square
 
 
 def turns(count: int) -> np.ndarray:
@@ -88,8 +87,8 @@ strip(
 # %% [markdown]
 # ## Codes and wobbles
 #
-# Each camera takes samples of its own; only the first three are the same moments. Around each sample the horse
-# wobbles by a fixed small angle, to a random side. All that the comparison is given are the codes of these pictures.
+# Each camera takes samples of its own; only the first three are the same moments. Around each sample the horse wobbles
+# by small random angles of known size. All that the comparison is given are the codes of these pictures.
 
 
 # %%
@@ -118,8 +117,8 @@ probes = [probed(codes(k, samples[k]), codes(k, wobbling[k]), 1, f"camera {k + 1
 # %% [markdown]
 # ## The circle, and its spectrum
 #
-# A circle of angles in radians has the Laplace eigenvalues 0, 1, 1, 4, 4, 9, 9 … Neither network was told that there
-# is a circle; both show it, and its size.
+# A circle of angles in radians has the Laplace eigenvalues 0, 1, 1, 4, 4, 9, 9 … Neither network was told that there is
+# a circle; both show it, and its size.
 
 # %%
 charts = [st.chart(probe) for probe in probes]
@@ -221,8 +220,8 @@ show(figure, "Errors at angles that neither network has seen.")
 # ## From a few neurons of an inner layer
 #
 # The bottleneck is not needed. Of the layer before it, `st.whitney` picks so many neurons as are enough to determine
-# all others (for a circle at most 2 · 1 + 1 = 3 generic ones; many neurons are silent over part of the circle, and
-# are not generic). From these few of network 1, the bottleneck of network 2:
+# all others (for a circle at most 2 · 1 + 1 = 3 generic ones; many neurons are silent over part of the circle, and are
+# not generic). From these few of network 1, the bottleneck of network 2:
 
 # %%
 inner, around = (codes(0, each, "inner") for each in (samples[0], wobbling[0]))
@@ -250,9 +249,9 @@ print(table_few)
 # %% [markdown]
 # ## Without anchors
 #
-# A circle looks the same from everywhere: every turn and every reflection fits. So the answer without anchors is
-# *one* match up to O(2), the group of turns and reflections, and says so. What it predicts is right up to one angle
-# and a sign.
+# A circle looks the same from everywhere: every turn and every reflection fits. So the answer without anchors is *one*
+# match up to O(2), the group of turns and reflections, and says so. What it predicts is right up to one angle and a
+# sign.
 
 # %%
 free = st.compare(*probes, anchors=None)
@@ -320,13 +319,12 @@ print(table_head)
 # %% [markdown]
 # ## About two axes
 #
-# Now the horse also tilts, by up to 30° to either side. Its poses are a cylinder. Wobbles come in pairs,
-# perpendicular to each other and turned at random among the two angles. Networks are trained anew; anchors are still
-# three.
+# Now the horse also tilts, by up to 30° to either side. Its poses are a cylinder. It wobbles about both axes at random,
+# about each as much as about the other. Networks are trained anew; anchors are still three.
 
 # %%
 TILT = np.radians(30)
-pictured, steps, n, wobbles, unseen = (240, 150, 200, 2, 60) if quick else (2000, 2500, 1000, 8, 300)
+pictured, steps, n, wobbles, unseen = (240, 150, 150, 4, 60) if quick else (2000, 2500, 2000, 4, 300)
 
 
 def both(count: int) -> np.ndarray:

@@ -126,8 +126,8 @@ print(table)
 
 # %%
 rng = np.random.default_rng(seed)
-pictured, steps, n, wobbles, draws = (240, 400, 200, 2, 2) if quick else (720, 1500, 400, 8, 6)
-WOBBLE = 0.03  # radians
+pictured, steps, n, wobbles, draws = (240, 400, 200, 2, 2) if quick else (720, 1500, 400, 4, 6)
+WOBBLE = 0.03  # radians, root mean square
 camera = horse.CAMERAS[0]
 seen = camera.views(rng.uniform(0, 2 * np.pi, (pictured, 1)))
 eye = horse.autoencoder((12, 24, 32, 32), 48, 4, "SiLU", seed=10 * seed)

@@ -229,9 +229,9 @@ show(
 #
 # ## Small reads tiny's neurons
 #
-# Back to the octave. Tiny and small now hear *different* tones; six are common to both, to anchor the match. All that
-# is above `pool6` in small, its *head*, is run on tiny's `pool6`, carried over by the transformation, and its scores
-# are read as cents. The head has never seen tiny.
+# Back to the octave (with `--quick`, to a whole tone of it). Tiny and small now hear *different* tones; six are common
+# to both, to anchor the match. All that is above `pool6` in small, its *head*, is run on tiny's `pool6`, carried over
+# by the transformation, and its scores are read as cents. The head has never seen tiny.
 
 # %%
 heard_by = 300 if quick else 1500
@@ -296,17 +296,18 @@ own = off(read["small"], pitch)
 # %% [markdown]
 # ## Three neurons
 #
-# A curve needs 2 · 1 + 1 = 3 generic neurons, by Whitney's theorem. How many does tiny need in practice, over the
-# octave? The curve is long; three numbers must keep all its parts apart, to the precision that the samples resolve.
+# A curve needs 2 · 1 + 1 = 3 generic neurons, by Whitney's theorem. How many does tiny need in practice, over the same
+# tones? An octave of the curve is long; three numbers must keep all its parts apart, to the precision that the samples
+# resolve.
 
 # %%
 logits = probed("tiny", "classifier", 3, low, high, 300 if quick else 1000)
 print(st.whitney(logits, draws=2 if quick else 8, seed=seed))
 
 # %% [markdown]
-# *Folded* is where so many neurons do not tell two stretches of the curve apart. Three drawn at random
-# rarely keep a whole octave apart, so three are chosen. First over a whole tone (200 cents), from different tones;
-# small has all its logits, and six tones are common again.
+# *Folded* is where so many neurons do not tell two stretches of the curve apart. Three drawn at random rarely keep a
+# whole octave apart, so three are chosen. First over a whole tone (200 cents), from different tones; small has all its
+# logits, and six tones are common again.
 
 
 # %%
