@@ -293,6 +293,19 @@ def test_a_transformation_with_a_spoilt_array_is_refused(name, spoil, tmp_path):
         st.Transformation.load(tmp_path / "spoilt.npz")
 
 
+@pytest.mark.parametrize("name", ["gains", "radius", "error", "deviation", "noise", "thickness"])
+def test_lengths_below_zero_are_no_transformation(tmp_path, name):
+    *_, t = paired()
+    t.save(tmp_path / "t.npz")
+    with np.load(tmp_path / "t.npz") as stored:
+        arrays = dict(stored)
+    arrays[f"there_{name}"] = arrays[f"there_{name}"].copy()
+    arrays[f"there_{name}"][0] = 0 if name == "gains" else -1
+    np.savez(tmp_path / "t.npz", **arrays)
+    with raises_one_line("path", "not a saved transformation"):
+        st.Transformation.load(tmp_path / "t.npz")
+
+
 class Bomb:
     """Makes a file when unpickled."""
 

@@ -315,6 +315,9 @@ def _read(stored: Any, label: str) -> OneWay:
         of_samples = name not in ("basis", "centre", "unit")
         if array.dtype.kind not in "fiub" or np.isnan(array).any() or (of_samples and array.shape[:1] != (n,)):
             raise ValueError(name)
+        lengths = name in ("error", "deviation", "noise", "radius", "thickness")
+        if (lengths and array.min(initial=0) < 0) or (name == "gains" and not (array > 0).all()):
+            raise ValueError(name)
     if arrays["neighbours"].min(initial=0) < 0 or arrays["neighbours"].max(initial=0) >= n or not n:
         raise ValueError("neighbours")
     projection = Projection(arrays["centre"], arrays["basis"]) if "basis" in arrays else None

@@ -114,8 +114,9 @@ table = Table("The network of a vector field, from its last hidden layer")
 table.add("enough neurons, chosen", few.enough_greedy or "not told")
 table.add("enough neurons, any draw", few.enough_drawn or "not told")
 table.add("theory (2d + 1)", few.theory)
-table.add(f"input from {len(picked)}", 100 * least[0], "% of spread", at_most=10 if quick else 2)
-table.add(f"output from {len(picked)}", 100 * least[1], "% of spread", at_most=10 if quick else 2)
+table.add("neurons taken", len(picked))
+table.add("input from these", 100 * least[0], "% of spread", at_most=10 if quick else 2)
+table.add("output from these", 100 * least[1], "% of spread", at_most=10 if quick else 2)
 print(table)
 
 # %% [markdown]
@@ -190,12 +191,10 @@ table_eyes.add("enough neurons, chosen", few_eyes.enough_greedy or "not told")
 table_eyes.add("enough neurons, any draw", few_eyes.enough_drawn or "not told")
 table_eyes.add("theory (2d + 1)", few_eyes.theory)
 table_eyes.add("picture from 1 neuron", 100 * errors_eyes["chosen"][0, 0], "% of spread")
-table_eyes.add(
-    f"picture from {len(picked)}", 100 * errors_eyes["chosen"][at, 0], "% of spread", at_most=40 if quick else 10
-)
-table_eyes.add(
-    f"bottleneck from {len(picked)}", 100 * errors_eyes["chosen"][at, 1], "% of spread", at_most=40 if quick else 5
-)
+told_by_few = 100 * errors_eyes["chosen"][at]
+table_eyes.add("neurons taken", len(picked))
+table_eyes.add("picture from these", told_by_few[0], "% of spread", at_most=40 if quick else 10)
+table_eyes.add("bottleneck from these", told_by_few[1], "% of spread", at_most=40 if quick else 5)
 print(table_eyes)
 
 # %%

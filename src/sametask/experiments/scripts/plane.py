@@ -119,11 +119,12 @@ for row, (target, ax) in enumerate(zip((1, 0), panels, strict=True)):
         (ax[0], said[1 - target][:, 5].reshape(side, side), f"Network {2 - target} says"),
         (ax[1], truth, f"Network {target + 1} says"),
         (ax[2], guess, f"… predicted from {2 - target}"),
-        (ax[3], np.log10(np.abs(guess - truth) / truth.std() + 1e-9), "log₁₀ (error / spread)"),
+        (ax[3], np.log10(np.abs(guess - truth) / truth.std() + 1e-9), "Error"),
     ):
         colours = scale if panel in ax[1:3] else {"cmap": "magma" if panel is ax[3] else ALONG}
         painted = panel.pcolormesh(ends, ends, values, rasterized=True, **colours)
-        figure.colorbar(painted, ax=panel, fraction=0.05, pad=0.04)
+        unit = "log₁₀ (error / spread)" if panel is ax[3] else "output"
+        figure.colorbar(painted, ax=panel, fraction=0.05, pad=0.04, label=unit)
         panel.set_aspect("equal")
         label(panel, title, "input x", "input y")
 show(
