@@ -219,15 +219,15 @@ show(figure, "Errors at angles that neither network has seen.")
 # %% [markdown]
 # ## From a few neurons of an inner layer
 #
-# The bottleneck is not needed. Of the layer before it, `st.whitney` picks so many neurons as are enough to determine
-# all others (for a circle at most 2 · 1 + 1 = 3 generic ones; many neurons are silent over part of the circle, and are
-# not generic). From these few of network 1, the bottleneck of network 2:
+# The bottleneck is not needed. Of a circle 2 · 1 + 1 = 3 generic neurons determine all others (Whitney); those of a
+# layer inside are not generic, as many are silent over part of the circle, so `st.whitney` picks them, or more where
+# three are not enough. From these few of network 1, the bottleneck of network 2:
 
 # %%
 inner, around = (codes(0, each, "inner") for each in (samples[0], wobbling[0]))
 few_of = st.whitney(probed(inner, around, 1, "camera 1, inner"), range(1, 6), draws=2 if quick else 4, seed=seed)
 print(few_of.meaning)
-picked = list(few_of.neurons)
+picked = [int(k) for k in few_of.order[: max(few_of.theory, len(few_of.neurons))]]
 from_few = probed(inner[:, picked], around[:, picked], 1, f"camera 1, {len(picked)} inner neurons")
 match_few = st.compare(from_few, probes[1], anchors=[[0, 0], [1, 1], [2, 2]])
 print(f"{match_few.decision.value} ({match_few.confidence:.2f})")
@@ -319,11 +319,11 @@ print(table_head)
 # %% [markdown]
 # ## About two axes
 #
-# Now the horse also tilts, by up to 30° to either side. Its poses are a cylinder. It wobbles about both axes at random,
+# Now the horse also tilts, by up to 36° to either side. Its poses are a cylinder. It wobbles about both axes at random,
 # about each as much as about the other. Networks are trained anew; anchors are still three.
 
 # %%
-TILT = np.radians(30)
+TILT = np.radians(36)
 pictured, steps, n, wobbles, unseen = (240, 150, 150, 4, 60) if quick else (2000, 2500, 2000, 4, 300)
 
 
@@ -373,13 +373,14 @@ heads_of = [f"{np.degrees(moments[k, 0]):.0f}°, {np.degrees(moments[k, 1]):+.0f
 side_by_side(few, heads_of)
 figure, panels = axes(3, height=2.9, width=11)
 chart = st.chart(probes[0])
-for ax, values, name, colours, last in (
+# lengths of 2π and 1.26 have eigenvalues 1, 1, 4, 4 of the turn, and then (π / 1.26)² = 6.2, which is that of the tilt
+for ax, values, name, colours, k in (
     (panels[0], np.degrees(poses[0][:, 0]), "turn (°), not given", AROUND, 1),
-    (panels[1], np.degrees(poses[0][:, 1]), "tilt (°), not given", "viridis", chart.coordinates.shape[1] - 1),
+    (panels[1], np.degrees(poses[0][:, 1]), "tilt (°), not given", "viridis", 4),
 ):
-    drawn = ax.scatter(*chart.coordinates[:, [0, last]].T, c=values, cmap=colours, s=8, edgecolors=SOFT, lw=0.2)
+    drawn = ax.scatter(*chart.functions[:, [0, k]].T, c=values[chart.rows], cmap=colours, s=6, edgecolors=SOFT, lw=0.2)
     figure.colorbar(drawn, ax=ax, label=name)
-    label(ax, "Chart of camera 1", "coordinate 1", f"coordinate {last + 1}")
+    label(ax, "Chart of camera 1", "eigenfunction 1", f"eigenfunction {k + 1}")
 drawn = panels[2].scatter(
     *np.degrees(moments).T, c=np.maximum(missed, 1e-2), s=14, cmap="viridis", norm="log", marker="o"
 )
@@ -389,8 +390,8 @@ drawn.colorbar.ax.yaxis.set_minor_formatter(plain)
 label(panels[2], "Errors at unseen poses", "turn (°)", "tilt (°)")
 show(
     figure,
-    "Two coordinates of the chart of camera 1, coloured by turn (left) and tilt (middle), of which it was told "
-    "neither; on the right, by how much unseen poses are missed (triangles: the anchors).",
+    "The chart of camera 1: eigenfunctions 1 and 2 go around with the turn (left), 5 goes up with the tilt (middle), of "
+    "which it was told neither; on the right, by how much unseen poses are missed (triangles: the anchors).",
 )
 
 # %%
