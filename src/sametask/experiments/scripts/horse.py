@@ -390,8 +390,8 @@ drawn.colorbar.ax.yaxis.set_minor_formatter(plain)
 label(panels[2], "Errors at unseen poses", "turn (°)", "tilt (°)")
 show(
     figure,
-    "The chart of camera 1: eigenfunctions 1 and 2 go around with the turn (left), 5 goes up with the tilt (middle), of "
-    "which it was told neither; on the right, by how much unseen poses are missed (triangles: the anchors).",
+    "The chart of camera 1: eigenfunctions 1 and 2 go around with the turn (left), 5 goes up with the tilt (middle); "
+    "it was told neither. On the right, by how much unseen poses are missed (triangles: the anchors).",
 )
 
 # %%
