@@ -88,7 +88,8 @@ def autoencoder(widths: tuple[int, int, int, int], inner: int, bottleneck: int, 
     """A convolutional autoencoder of pictures (n, 64, 64), its weights drawn from the seed.
 
     A ``torch.nn.Sequential`` of ``encoder`` and ``decoder``. Layers of the encoder are ``conv1`` … ``conv4``, each
-    halving the picture, ``inner`` and ``bottleneck``.
+    halving the picture, ``inner`` and ``bottleneck``; what goes into the activations of the first five is ``sum1`` …
+    ``sum5``.
 
     Args:
         widths: channels of the four convolutions.
