@@ -108,6 +108,15 @@ def test_an_error_ends_the_page_and_names_the_line_of_the_script(tmp_path):
     assert "three" not in text
 
 
+def test_whatever_is_printed_leaves_the_page_whole(tmp_path):
+    path = tmp_path / "odd.py"
+    path.write_text('"""About."""\n# %%\nprint("a ``` fence", "\\ud800")\n# %%\nx = (\n')
+    ran = run(path)
+    assert "SyntaxError" in ran.error
+    text = write(ran, tmp_path, "").read_text()
+    assert "````text\na ``` fence" in text
+
+
 def test_a_script_also_runs_as_it_is(path):
     done = subprocess.run([sys.executable, path.name], cwd=path.parent, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[0] == "before 0"

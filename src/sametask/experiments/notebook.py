@@ -200,11 +200,10 @@ def run(path: Path, *, echo: Any = None, **parameters: Any) -> Ran:
         done.append((cell, output))
         if cell.kind == "markdown":
             continue
-        # blank lines before it, so that errors name the line of the script
-        code = compile("\n" * (cell.line - 1) + cell.text, str(path), "exec")
         with _recorded(output, echo):
             try:
-                exec(code, namespace)
+                # blank lines before it, so that errors name the line of the script
+                exec(compile("\n" * (cell.line - 1) + cell.text, str(path), "exec"), namespace)
             except Exception as caught:
                 own_frames = caught.__traceback__.tb_next if caught.__traceback__ else None
                 error = "".join(traceback.format_exception(caught.with_traceback(own_frames)))
@@ -251,7 +250,8 @@ def write(ran: Ran, directory: Path, note: str) -> Path:
         for piece in output.pieces:
             if isinstance(piece, str):
                 if piece.strip():
-                    lines.append(f"```text\n{piece.rstrip()}\n```\n")
+                    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", piece)), default=0))
+                    lines.append(f"{fence}text\n{piece.rstrip()}\n{fence}\n")
                 continue
             number += 1
             png, caption = piece
@@ -261,7 +261,7 @@ def write(ran: Ran, directory: Path, note: str) -> Path:
             lines.append(f"![{caption.translate(_PLAIN)}]({name})\n\n*{caption}*\n")
     page = directory / f"{ran.name}.md"
     with _files.whole("--output", page) as file:
-        file.write("\n".join([*lines, "---\n", note + "\n"]).encode())
+        file.write("\n".join([*lines, "---\n", note + "\n"]).encode(errors="backslashreplace"))
     for old in pictures.glob("*.png"):  # of a longer page that stood here
         if old.stem.isdecimal() and int(old.stem) > number:
             old.unlink()

@@ -202,9 +202,9 @@ label(gains, "What is left of the weaker direction", "gain relative to the stron
 answers_legend(figure)
 show(
     figure,
-    "Over a patch of pitch × tilt. Left: arrows point to what is determined. Inner layers determine each other, and "
-    "the reading of the other network; no reading determines an inner layer, since it has lost tilt. Nor do the two "
-    "readings determine each other. Right: tilt fades on the way to the output.",
+    "Over a patch of pitch × tilt. Left: arrows point to what is determined. Inner layers mostly determine each other "
+    "and the reading of the other network; no reading determines an inner layer, since it has lost tilt. Nor do the "
+    "two readings determine each other. Right: tilt fades on the way to the output.",
 )
 
 # %%

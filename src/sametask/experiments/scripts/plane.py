@@ -319,7 +319,7 @@ for ax, chart, k in zip(panels, by_neurons["anchored"].charts, (1, 2), strict=Tr
 show(
     figure,
     "Diffusion charts, each from five neurons, coloured by the same quantity. Neither (v, w) nor z has a part in them: "
-    "up to signs they are one picture, from different samples.",
+    "up to signs, and to how well each is known, they are one picture, from different samples.",
 )
 
 # %%

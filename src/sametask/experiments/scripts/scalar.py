@@ -7,8 +7,8 @@
 # Two networks have each learned a function of one and the same input, *x*. Neither knows the other's function, its
 # weights or its samples. Can what one of them says be computed from what the other says?
 #
-# If both functions are monotonic it can: each output tells *x*, so each tells the other's output. If they turn back,
-# an output belongs to several *x*, and no map of outputs to outputs exists. The networks still know *x* inside: by
+# If both functions are monotonic it can: each output tells *x*, so each tells the other's output. If they turn back, an
+# output belongs to several *x*, and no map of outputs to outputs exists. The networks still know *x* inside: by
 # Whitney's theorem 2 · 1 + 1 = 3 neurons of an inner layer are enough, and from these the other's output follows.
 # (Bertalan, Dietrich & Kevrekidis, [arXiv:2007.05646](https://arxiv.org/abs/2007.05646), begin with these.)
 
@@ -43,7 +43,7 @@ def samples(number: int, count: int = n) -> np.ndarray:
 def learned(function, hidden: list[int], activation: str, number: int) -> torch.nn.Module:
     net = perceptron([1, *hidden, 1], activation, seed=10 * seed + number)
     x = samples(number)
-    print(f"network {number} has learned its function to {fit(net, x, function(x), steps):.1e} of its spread")
+    print(f"network {2 - number % 2} has learned its function to {fit(net, x, function(x), steps):.1e} of its spread")
     return net
 
 
@@ -120,8 +120,8 @@ for finding in folded.diagnosis:
     print(f"- {finding}")
 
 # %% [markdown]
-# Both probes saw the same inputs here, so the verdict tests directly whether one output is a function of the other,
-# in either direction: neither is. The findings say why, and what to do: take more neurons.
+# Both probes saw the same inputs here, so the verdict tests directly whether one output is a function of the other, in
+# either direction: neither is. The findings say why, and what to do: take more neurons.
 #
 # ## Three neurons inside
 #
@@ -201,8 +201,8 @@ show(
 # ## Outside the training interval
 #
 # Both networks were trained, and probed, on −1 … 1. Beyond, each goes its own way, and nothing says that these ways
-# have anything to do with one another. The transformation extrapolates there: its answers are marked as outside, and
-# their uncertainty grows with the distance; but how far off they are nobody can know from samples within.
+# have anything to do with one another. The transformation extrapolates there: nearly all answers are marked as outside,
+# and their uncertainty grows with the distance; but how far off they are nobody can know from samples within.
 
 # %%
 figure, (wide, off) = axes(2, height=3.2, width=11)
@@ -222,7 +222,7 @@ off.axvspan(-1, 1, color="#eef1f4", zorder=0)
 off.semilogy(x, missed + 1e-12, color=FIRST, label="error")
 off.semilogy(x, there.uncertainty, color=SECOND, ls=":", label="uncertainty")
 label(off, "Error and uncertainty, all neurons", "input x", "activation units", legend=True)
-show(figure, "Beyond the training interval (white) the transformation extrapolates, and says so.")
+show(figure, "Beyond the training interval (white) the transformation extrapolates, and says so nearly everywhere.")
 
 # %%
 print(f"verdict on the outputs that rise: {monotonic.decision.value} ({monotonic.confidence:.2f})")
