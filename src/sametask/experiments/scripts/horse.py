@@ -219,19 +219,20 @@ show(figure, "Errors at angles that neither network has seen.")
 # %% [markdown]
 # ## From a few neurons of an inner layer
 #
-# The bottleneck is not needed. Of a circle 2 · 1 + 1 = 3 generic neurons determine all others (Whitney). Those of the
-# layer before it are silent over part of the circle, and not generic; the sums that go into them are. `st.whitney` puts
-# them in an order; the first three are taken, or more where it says that three are not enough. From so few numbers
-# inside network 1, the bottleneck of network 2:
+# The bottleneck is not needed. Of a circle 2 · 1 + 1 = 3 generic neurons determine all others (Whitney), if samples are
+# dense enough to tell apart what passes near. Neurons of the layer before it are silent over part of the circle, and
+# not generic; the sums that go into them are. `st.whitney` draws some at random, and puts them in an order; of that
+# order as many are taken as no random draw folds with, and 3 at least. From so few numbers inside network 1, the
+# bottleneck of network 2:
 
 # %%
 inner, around = (codes(0, each, "sum5") for each in (samples[0], wobbling[0]))
 few_of = st.whitney(probed(inner, around, 1, "camera 1, inner"), range(1, 6), draws=2 if quick else 4, seed=seed)
 print(few_of.meaning)
-picked = [int(k) for k in few_of.order[: max(few_of.theory, len(few_of.neurons))]]
+picked = [int(k) for k in few_of.order[: max(few_of.theory, few_of.enough_drawn or len(few_of.order))]]
 from_few = probed(inner[:, picked], around[:, picked], 1, f"camera 1, {len(picked)} inner neurons")
 match_few = st.compare(from_few, probes[1], anchors=[[0, 0], [1, 1], [2, 2]])
-print(f"{match_few.decision.value} ({match_few.confidence:.2f})")
+print(match_few)
 carry_few = transformation_of(match_few)
 told = carry_few.forward(codes(0, views[0], "sum5")[:, picked])
 foreseen_few = horse.run(nets[1].decoder, told.value)
