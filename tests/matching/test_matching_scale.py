@@ -110,13 +110,20 @@ def test_without_anchors_the_factor_is_known_as_well_as_is_said(world):
 @pytest.mark.parametrize("world", ["interval", "rectangle"])
 def test_without_anchors_places_are_as_uncertain_as_the_unit(world):
     """A wrong unit moves places as far as they are from the middle; the middle moves where edges leave room, and more
-    where the two do not fit in size: what is said may be twice as much, not less."""
-    match, given = matched(world, None, 0), matched(world, _FACTOR, 0)
-    x = match.first.probe.inputs
-    away = np.linalg.norm(x - (x.max(axis=0) + x.min(axis=0)) / 2, axis=1) / np.sqrt(match.first.dimension)
-    added = np.sqrt(np.square(match.forward.deviation).mean())
-    wanted = match.relative_scale_deviation * np.sqrt(np.square(away).mean())
-    assert 0.8 * wanted < added < 2 * np.hypot(wanted, np.sqrt(np.square(given.forward.deviation).mean()))
+    where the two do not fit in size: what is said may be twice as much, not less. It is told by four halves, and
+    scatters by as much itself from draw to draw, so of five draws the middle one is asked."""
+    times = []
+    for seed in range(_SEED, _SEED + 5):
+        both, first, _ = charted(world, _SIZES[world], seed, 0)
+        second = st.chart(both.second.rescale(_FACTOR))
+        match, given = (st.match(first, second, anchors=None, relative_scale=scale) for scale in (None, _FACTOR))
+        x = match.first.probe.inputs
+        away = np.linalg.norm(x - (x.max(axis=0) + x.min(axis=0)) / 2, axis=1) / np.sqrt(match.first.dimension)
+        added, usual = (np.sqrt(np.square(each.forward.deviation).mean()) for each in (match, given))
+        wanted = match.relative_scale_deviation * np.sqrt(np.square(away).mean())
+        assert added > 0.8 * wanted
+        times.append(added / np.hypot(wanted, usual))
+    assert np.median(times) < 2
 
 
 @pytest.mark.slow
