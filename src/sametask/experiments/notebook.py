@@ -204,7 +204,7 @@ def run(path: Path, *, echo: Any = None, **parameters: Any) -> Ran:
             try:
                 # blank lines before it, so that errors name the line of the script
                 exec(compile("\n" * (cell.line - 1) + cell.text, str(path), "exec"), namespace)
-            except Exception as caught:
+            except Exception as caught:  # a script may fail anywhere, and what it did before is not lost
                 own_frames = caught.__traceback__.tb_next if caught.__traceback__ else None
                 error = "".join(traceback.format_exception(caught.with_traceback(own_frames)))
                 print(error)

@@ -173,7 +173,7 @@ figures.add(
     at_most=5 if quick else 0.5,
 )
 figures.add("inside the support, −1 … 1", 100 * there.inside[trained].mean(), "%", at_least=95)
-figures.add("inside the support, beyond", 100 * there.inside[~trained].mean(), "%", at_most=15 if quick else 10)
+figures.add("inside the support, beyond", 100 * there.inside[~trained].mean(), "%", at_most=10)
 print(figures)
 
 # %%
