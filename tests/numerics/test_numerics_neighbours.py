@@ -191,6 +191,76 @@ def test_along_one_sheet_the_ends_see_the_curvature_on_opposite_sides(d) -> None
     assert slope(spacings, ends) == pytest.approx(2, abs=0.1)
 
 
+def shortcuts_one_by_one(y: np.ndarray, metric: LocalMetric, fetched: int, factor: float = 3.0) -> list[dict]:
+    """For each sample its candidates, nearest in activation space first, with what the rules of the module say of each:
+    (squared distance, whether it is a neighbour, whether it had to be vouched for)."""
+    n, d, m = metric.frames.shape
+    near = [np.argsort(np.square(y - y[i]).sum(axis=1), kind="stable") for i in range(n)]
+    near = [row[row != i][:fetched] for i, row in enumerate(near)]
+    first = min(max(8, 4 * d + 2), fetched)
+    squared, normal, aside, steps = (np.empty((n, fetched, *tail)) for tail in ((), (), (), (d,)))
+    for i in range(n):
+        for k, j in enumerate(near[i]):
+            change = y[j] - y[i]
+            one, two = (metric.frames[each] @ change for each in (i, j))
+            steps[i, k] = one / metric.gains[i]
+            lengths = np.square(steps[i, k]).sum(), np.square(two / metric.gains[j]).sum()
+            guard = change @ change / max(metric.gains[i, 0], metric.gains[j, 0]) ** 2
+            squared[i, k] = max(0.5 * sum(lengths), guard)
+            left = change - one @ metric.frames[i], change - two @ metric.frames[j]
+            normal[i, k] = max(map(np.linalg.norm, left))
+            aside[i, k] = 0.5 * np.linalg.norm(left[0] + left[1]) if left[0] @ left[1] > 0 else 0
+        thick = np.sort(aside[i, :first])[first // 4]
+        length = np.linalg.norm(y[near[i]] - y[i], axis=1)
+        aside[i] -= np.maximum(0.1 * length, 8 * thick)
+    bend = [np.median(normal[i, :first] / squared[i, :first]) for i in range(n)]
+    noise = [np.median(normal[i, :first]) for i in range(n)]
+    rounding = 8 * np.finfo(float).eps * np.sqrt(m) * np.abs(y).max()
+    suspect = np.zeros((n, fetched), bool)
+    for i in range(n):
+        for k, j in enumerate(near[i]):
+            explained = min(max(bend[e] * squared[i, k], noise[e]) for e in (i, j))
+            suspect[i, k] = normal[i, k] > factor * explained + rounding
+    shortcut = suspect.copy()
+    for _ in range(2 if d > 1 else 0):
+        lopsided, friends = [], []
+        for i in range(n):
+            order = np.argsort(np.where(shortcut[i], np.inf, squared[i]), kind="stable")
+            trusted = [k for k in order if not shortcut[i, k]]
+            units = steps[i, trusted[: max(2, fetched // 4)]]
+            units = units / np.linalg.norm(units, axis=1, keepdims=True)
+            moment = np.linalg.eigvalsh(units.T @ units)
+            lopsided.append(d * moment[0] / moment.sum() < 0.7)
+            friends.append(set(near[i][trusted[:24]]))
+        for i, k in zip(*np.nonzero(shortcut), strict=True):
+            j = near[i][k]
+            if (lopsided[i] or lopsided[j]) and len(friends[i] & friends[j]) >= 4:
+                shortcut[i, k] = False
+    vouched = suspect & ~shortcut
+    shortcut |= aside > rounding
+    return [{"near": near[i], "squared": squared[i], "out": shortcut[i], "late": vouched[i]} for i in range(n)]
+
+
+@pytest.mark.parametrize(("strength", "seed"), [(1.0, 3), (2.5, 3), (2.5, 5)])
+def test_agrees_with_the_rules_one_pair_after_another(strength, seed) -> None:
+    """Random networks on a sphere whose gains differ with direction: many shortcuts, and many suspects let off."""
+    world = sphere()
+    x = world.sample(np.random.default_rng(seed), 260)
+    probe = world.probe(RandomNetwork.draw(3, 5, seed, strength=strength), x)
+    y, metric, kept = probe.activations, probe.metric, 12
+    graph = neighbour_graph(y, metric, kept)
+    reference = shortcuts_one_by_one(y, metric, 4 * kept)
+    assert sum(row["out"].sum() for row in reference) > 500
+    assert sum((row["late"] & ~row["out"]).sum() for row in reference) > 50
+    for i, row in enumerate(reference):
+        order = [k for k in np.argsort(row["squared"], kind="stable") if not row["out"][k]][:kept]
+        order = [k for k in order if not row["late"][k]] + [k for k in order if row["late"][k]]
+        present = graph.present[i]
+        np.testing.assert_array_equal(graph.index[i, present], row["near"][order])
+        np.testing.assert_allclose(graph.squared[i, present], row["squared"][order], rtol=1e-9)
+        assert graph.pruned[i] == pytest.approx(row["out"].mean())
+
+
 def test_what_is_pruned_is_counted() -> None:
     _, y, j = spiral(600)
     pruned = graph_of(y, j, 32).pruned

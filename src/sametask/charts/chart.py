@@ -15,7 +15,7 @@ from sametask._check import InputError
 from sametask._types import Array, Float, Int
 from sametask.charts.coordinates import independent_coordinates
 from sametask.charts.diffusion import DiffusionChart
-from sametask.numerics import diffusion, eigen
+from sametask.numerics import diffusion
 from sametask.numerics.diffusion import DiffusionOperator
 from sametask.numerics.manifold import AROUND, SampledManifold
 from sametask.numerics.neighbours import NeighbourGraph, neighbour_graph
@@ -26,6 +26,8 @@ _BEYOND = 2
 """Neighbours from either side of a sample on a curve."""
 _FINE = 8
 """Eigenvalues that are told once more: some more than are compared."""
+_BESIDE = 3
+"""Eigenfunctions beyond these that keep the last of them from converging slowly."""
 _KERNEL_LEAST = 8.0
 """A kernel that falls to e⁻⁸ before the nearest neighbour joins no samples."""
 _KERNEL_MOST = 30.0
@@ -101,7 +103,14 @@ class Chart:
         steps = self.manifold.displacement(rows, near)[0]
         graph = self.graph.with_steps(steps.reshape(self.graph.steps.shape))
         bandwidth, count = _bandwidth(graph, self.options), min(_FINE, len(self.eigenvalues))
-        return diffusion.spectrum(graph, self.dimension, bandwidth=bandwidth, alpha=self.options.alpha, count=count)
+        return diffusion.spectrum(
+            graph,
+            self.dimension,
+            bandwidth=bandwidth,
+            alpha=self.options.alpha,
+            count=count,
+            guess=self.functions[:, : count + _BESIDE],
+        )
 
     def part(self, rows: Int[Array, " p"]) -> tuple[SampledManifold, NeighbourGraph]:
         """The manifold and its neighbour graph as some of the samples alone would show them."""
@@ -234,16 +243,14 @@ def chart(probe: Probe, method: DiffusionChart | None = None) -> Chart:
     probe_used, graph = _rid_of_noise(measured, graph, method)
     bandwidth = _bandwidth(graph, method)
     operator = diffusion.diffusion_operator(graph, probe_used.dimension, bandwidth=bandwidth, alpha=method.alpha)
-    decay, vectors = eigen.leading(operator.conjugate(), min(method.eigenpairs + 1, len(rows)))
-    decay, vectors = decay[1:], vectors[:, 1:]
+    decay, functions = operator.leading(method.eigenpairs)
     positive = decay > 1e-3  # the extension divides by μ, and its logarithm is the eigenvalue
-    decay, vectors = decay[positive], vectors[:, positive]
+    decay, functions = decay[positive], functions[:, positive]
     if len(decay) == 0:
         raise InputError(
             f"probe: the network hardly tells {len(rows)} connected samples apart, they carry no diffusion coordinate; "
             "choose another layer, or give more samples"
         )
-    functions = vectors / np.sqrt(operator.stationary)[:, None]
     eigenvalues = diffusion.intrinsic_eigenvalues(operator, decay, functions)
     ascending = np.argsort(eigenvalues, kind="stable")  # the corrections may swap neighbours
     eigenvalues, decay, functions = eigenvalues[ascending], decay[ascending], functions[:, ascending]

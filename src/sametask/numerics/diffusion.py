@@ -46,8 +46,17 @@ class DiffusionOperator:
 
     def conjugate(self) -> sp.csr_array:
         """The symmetric conjugate D^(−½) K D^(−½), which has the eigenvalues of P."""
-        scale = sp.diags_array(1 / np.sqrt(self.row_sums))
-        return sp.csr_array(scale @ self.kernel @ scale)
+        return _scaled(self.kernel, 1 / np.sqrt(self.row_sums))
+
+    def leading(
+        self, count: int, guess: Float[Array, "n g"] | None = None
+    ) -> tuple[Float[Array, " e"], Float[Array, "n e"]]:
+        """The ``count`` largest eigenvalues of P but the trivial 1, and their eigenfunctions, of unit mean square in
+        the stationary distribution; begun with a ``guess`` at these, where there is one."""
+        root = np.sqrt(self.stationary)
+        near = None if guess is None else guess * root[:, None]
+        decay, vectors = eigen.leading(self.conjugate(), min(count + 1, len(root)), first=root, guess=near)
+        return decay[1:], vectors[:, 1:] / root[:, None]
 
 
 def default_bandwidth(graph: NeighbourGraph) -> float:
@@ -79,8 +88,7 @@ def diffusion_operator(graph: NeighbourGraph, dimension: int, *, bandwidth: floa
     kernel.data = np.exp(np.asarray(squared.data, dtype=float) / -bandwidth)
     kernel = sp.csr_array(kernel + sp.eye_array(graph.size))
     density = np.asarray(kernel.sum(axis=1)).ravel()
-    scale = sp.diags_array(density**-alpha)
-    kernel = sp.csr_array(scale @ kernel @ scale)
+    kernel = _scaled(kernel, density**-alpha)
     row_sums = np.asarray(kernel.sum(axis=1)).ravel()
     mean_squared_step = (kernel * squared).sum() / row_sums.sum()
     volume = 1 / (density / _inside_share(graph, bandwidth))
@@ -124,13 +132,26 @@ def intrinsic_eigenvalues(
 
 
 def spectrum(
-    graph: NeighbourGraph, dimension: int, *, bandwidth: float, alpha: float, count: int
+    graph: NeighbourGraph,
+    dimension: int,
+    *,
+    bandwidth: float,
+    alpha: float,
+    count: int,
+    guess: Float[Array, "n g"] | None = None,
 ) -> Float[Array, " e"]:
-    """The ``count`` smallest eigenvalues of :func:`intrinsic_eigenvalues`, ascending, without the trivial 0."""
+    """The ``count`` smallest eigenvalues of :func:`intrinsic_eigenvalues`, ascending, without the trivial 0; ``guess``
+    are functions near the eigenfunctions, where some are known."""
     operator = diffusion_operator(graph, dimension, bandwidth=bandwidth, alpha=alpha)
-    decay, vectors = eigen.leading(operator.conjugate(), min(count + 1, graph.size))
-    functions = vectors[:, 1:] / np.sqrt(operator.stationary)[:, None]
-    return np.sort(intrinsic_eigenvalues(operator, decay[1:], functions))
+    return np.sort(intrinsic_eigenvalues(operator, *operator.leading(count, guess)))
+
+
+def _scaled(matrix: sp.csr_array, scale: Float[Array, " n"]) -> sp.csr_array:
+    """A square matrix with rows and columns scaled."""
+    result = matrix.copy()
+    result.data *= np.repeat(scale, np.diff(matrix.indptr))
+    result.data *= scale[matrix.indices]
+    return result
 
 
 def _inside_share(graph: NeighbourGraph, bandwidth: float) -> Array:
@@ -139,7 +160,7 @@ def _inside_share(graph: NeighbourGraph, bandwidth: float) -> Array:
     Near a boundary neighbours lie to one side. For a Gaussian cut by a plane the mean step fixes the distance to the
     plane (Berry & Sauer, Density estimation on manifolds with boundary, 2017); sampling noise is subtracted first.
     """
-    weight = np.where(graph.present, np.exp(-np.where(graph.present, graph.squared, 0) / bandwidth), 0)
+    weight = np.exp(graph.squared / -bandwidth)  # 0 where nothing is present
     total = 1 + weight.sum(axis=1)
     mean = np.einsum("nk,nkd->nd", weight, graph.steps) / total[:, None]
     noise = np.einsum("nk,nkd->n", weight**2, graph.steps**2) / total**2

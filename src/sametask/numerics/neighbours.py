@@ -20,9 +20,10 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from sametask._types import Array, Bool, Float, Int
+from sametask.numerics import parallel
 from sametask.numerics.local_metric import LocalMetric
 
-_BLOCK = 1 << 22
+_BLOCK = parallel.CACHED
 _VOUCHERS = 24
 _VOUCHING_ROUNDS = 2
 _WITNESSES = 4
@@ -137,70 +138,199 @@ def neighbour_graph(
     n, m = activations.shape
     kept = min(neighbours, n - 1)
     fetched = int(min(np.ceil(overfetch * kept), n - 1))
-    tree = KDTree(activations) if tree is None else tree
-    near, squared, steps, mismatch, normal, aside = _candidates(activations, metric, tree, fetched)
+    samples = _Samples.of(activations, metric, KDTree(activations) if tree is None else tree)
+    guarded = np.isfinite(curvature_factor) and m > metric.dimension
+    bounds = _Bounds.of(samples, fetched, curvature_factor) if guarded else None
+    found = _candidates(samples, fetched, bounds)
+    vouched = _vouch(samples, found)
+    found.suspect[vouched] = False
+    pruned = np.empty(n)
 
-    pruned, vouched = np.zeros(n), np.zeros(near.shape, bool)
-    if np.isfinite(curvature_factor) and m > metric.dimension:
-        rounding = 8 * np.finfo(activations.dtype).eps * np.sqrt(m) * float(np.abs(activations).max())
-        shortcut, vouched = _shortcuts(near, squared, steps, normal, curvature_factor, rounding)
-        shortcut |= aside > rounding
-        vouched &= ~shortcut
-        pruned = shortcut.mean(axis=1)
-        squared[shortcut] = np.inf
+    index, squared, mismatch = np.empty((n, kept), np.int64), np.empty((n, kept)), np.empty((n, kept))
+    steps = np.empty((n, kept, metric.dimension))
 
-    order = np.argsort(squared, axis=1, kind="stable")[:, :kept]
-    # nearest first, but those that had to be vouched for after all others: whoever takes a few takes the surest
-    order = np.take_along_axis(
-        order, np.argsort(np.take_along_axis(vouched, order, axis=1), axis=1, kind="stable"), axis=1
-    )
-    index = np.take_along_axis(near, order, axis=1)
-    squared = np.take_along_axis(squared, order, axis=1)
-    mismatch = np.take_along_axis(mismatch, order, axis=1)
-    steps = np.take_along_axis(steps, order[:, :, None], axis=1)
-    missing = ~np.isfinite(squared)
-    index = np.where(missing, np.arange(n)[:, None], index)
-    steps[missing] = 0
-    mismatch[missing] = np.inf
+    def keep(rows: slice) -> None:
+        shortcut = found.suspect[rows] | found.aside[rows]
+        trusted = np.where(shortcut, np.inf, found.squared[rows])
+        order = np.sort(np.argpartition(trusted, kept - 1, axis=1)[:, :kept], axis=1)
+        near = np.take_along_axis(trusted, order, axis=1)
+        # nearest first, but those that had to be vouched for after all others: whoever takes a few takes the surest
+        late = np.take_along_axis(vouched[rows], order, axis=1) & np.isfinite(near)
+        order = np.take_along_axis(order, np.lexsort((near, late), axis=1), axis=1)
+        length = np.take_along_axis(trusted, order, axis=1)
+        j = np.take_along_axis(found.near[rows], order, axis=1)
+        missing = ~np.isfinite(length)
+        step, differ = samples.steps(rows, j)
+        step[missing], differ[missing] = 0, np.inf
+        j = np.where(missing, np.arange(rows.start, rows.stop)[:, None], j)
+        own = samples.order[rows]
+        index[own], squared[own], steps[own], mismatch[own] = samples.order[j], length, step, differ
+        pruned[own] = shortcut.mean(axis=1)
+
+    parallel.each(keep, parallel.blocks(n, (fetched + kept * m) * (metric.dimension + 1), _BLOCK))
     return NeighbourGraph(index, squared, steps, mismatch, pruned)
 
 
-def _candidates(
-    activations: Array, metric: LocalMetric, tree: KDTree, fetched: int
-) -> tuple[Array, Array, Array, Array, Array, Array]:
-    """Neighbours in activation space: guarded squared distances, steps, mismatches, normal components, and how much of
-    those both ends see on the same side."""
-    n, m = activations.shape
-    d = metric.dimension
-    near = np.empty((n, fetched), np.int64)
-    squared, mismatch, normal, aside = (np.empty((n, fetched)) for _ in range(4))
-    steps = np.empty((n, fetched, d))
-    block = max(1, _BLOCK // (fetched * m * (d + 1)))
-    for start in range(0, n, block):
-        rows = slice(start, min(start + block, n))
-        found = tree.query(activations[rows], fetched + 1, workers=-1)[1].reshape(-1, fetched + 1)
-        j = _without_self(found, np.arange(rows.start, rows.stop))
-        change = activations[j] - activations[rows, None]
-        ambient = np.einsum("nkm,nkm->nk", change, change)
-        here = np.matmul(change, np.swapaxes(metric.frames[rows], 1, 2))
-        there = np.einsum("nkdm,nkm->nkd", metric.frames[j], change, optimize=True)
-        steps[rows] = here / metric.gains[rows, None]
-        length_here = np.square(steps[rows]).sum(axis=2)
-        length_there = np.square(there / metric.gains[j]).sum(axis=2)
-        largest = np.maximum(metric.gains[rows, None, 0], metric.gains[j, 0])
-        squared[rows] = np.maximum(0.5 * (length_here + length_there), ambient / largest**2)
-        tiny = np.finfo(float).tiny
-        mismatch[rows] = 0.5 * np.abs(np.log(length_here + tiny) - np.log(length_there + tiny))
+@dataclass(frozen=True)
+class _Samples:
+    """The samples in the order of the tree's leaves: what is worked on together lies close together.
+
+    Attributes:
+        activations, frames, gains: theirs.
+        order: (n,) which sample each is.
+        place: (n,) where each sample is.
+        tree: of the activations as they were given.
+    """
+
+    activations: Array
+    frames: Array
+    gains: Array
+    order: Array
+    place: Array
+    tree: KDTree
+
+    @staticmethod
+    def of(activations: Array, metric: LocalMetric, tree: KDTree) -> _Samples:
+        order = np.asarray(tree.indices)
+        place = np.empty(len(order), np.int32)
+        place[order] = np.arange(len(order))
+        return _Samples(activations[order], metric.frames[order], metric.gains[order], order, place, tree)
+
+    def near(self, rows: slice, count: int) -> Array:
+        """(p, count) the nearest of each of a run of samples in activation space, without itself."""
+        found = self.tree.query(self.activations[rows], count + 1)[1].reshape(-1, count + 1)
+        return _without_self(self.place[found], np.arange(rows.start, rows.stop))
+
+    def pairs(self, rows: slice, j: Int[Array, "p k"]) -> _Pairs:
+        """A run of samples, each held against those that ``j`` names."""
+        frames, gains = self.frames[rows], self.gains[rows, None]
+        frames_there, gains_there = self.frames[j], self.gains[j]
+        change = self.activations[j] - self.activations[rows, None]
+        here = np.matmul(change, np.swapaxes(frames, 1, 2))
+        there = np.einsum("nkdm,nkm->nkd", frames_there, change)
+        ambient = _squares(change)
+        largest = np.maximum(gains[:, :, 0], gains_there[:, :, 0])
+        length = 0.5 * (_squares(here / gains) + _squares(there / gains_there))
+        squared = np.maximum(length, ambient / largest**2)
         # what the tangent planes leave over, not √(|Δy|² − …): that would lose half the digits
-        left_here = change - np.matmul(here, metric.frames[rows])
-        left_there = change - np.einsum("nkd,nkdm->nkm", there, metric.frames[j], optimize=True)
-        normal[rows] = np.sqrt(np.maximum(np.square(left_here).sum(axis=2), np.square(left_there).sum(axis=2)))
+        left = change - np.matmul(here, frames)
+        change -= np.einsum("nkd,nkdm->nkm", there, frames_there)
+        normal = np.sqrt(np.maximum(_squares(left), _squares(change)))
         # On one sheet the two ends see half the curvature each, on opposite sides, and the sum is of third order.
-        both = 0.5 * np.linalg.norm(left_here + left_there, axis=2)
-        aside[rows] = np.where(np.einsum("nkm,nkm->nk", left_here, left_there) > 0, both, 0)
-        aside[rows] = _beyond(aside[rows], _ASIDE * np.sqrt(ambient), d)
-        near[rows] = j
-    return near, squared, steps, mismatch, normal, aside
+        same_side = np.einsum("nkm,nkm->nk", left, change) > 0
+        left += change
+        aside = np.where(same_side, 0.5 * np.sqrt(_squares(left)), 0)
+        return _Pairs(ambient, squared, normal, aside)
+
+    def steps(self, rows: slice | Array, j: Int[Array, "p k"]) -> tuple[Array, Array]:
+        """Intrinsic steps to the samples that ``j`` names, and by how much either end disagrees on their lengths."""
+        change = self.activations[j] - self.activations[rows][:, None]
+        here = np.matmul(change, np.swapaxes(self.frames[rows], 1, 2)) / self.gains[rows][:, None]
+        there = np.einsum("nkdm,nkm->nkd", self.frames[j], change) / self.gains[j]
+        tiny = np.finfo(float).tiny
+        return here, 0.5 * np.abs(np.log(_squares(here) + tiny) - np.log(_squares(there) + tiny))
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Each of some samples against several others.
+
+    Attributes:
+        ambient: (p, k) squared distances in activation space.
+        squared: (p, k) guarded squared intrinsic distances.
+        normal: (p, k) what the tangent planes leave over.
+        aside: (p, k) how much of that both ends see on the same side.
+    """
+
+    ambient: Array
+    squared: Array
+    normal: Array
+    aside: Array
+
+
+def _squares(values: Array) -> Array:
+    """Sums of squares along the last axis."""
+    return np.einsum("nkm,nkm->nk", values, values)
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """How large a normal component the curvature around each sample explains.
+
+    Curvature is judged by the nearest candidates in activation space, the least likely to be shortcuts.
+
+    Attributes:
+        bend: (n,) normal component for each squared distance, typically.
+        noise: (n,) normal component, typically.
+        factor: how many times as large a component is still explained.
+        rounding: what is explained by rounding.
+    """
+
+    bend: Array
+    noise: Array
+    factor: float
+    rounding: float
+
+    @staticmethod
+    def of(samples: _Samples, fetched: int, factor: float) -> _Bounds:
+        n, m = samples.activations.shape
+        first = _first(samples.frames.shape[1], fetched)
+        bend, noise = np.empty(n), np.empty(n)
+
+        def judge(rows: slice) -> None:
+            seen = samples.pairs(rows, samples.near(rows, first))
+            # a duplicate, at no distance and with no normal component, shows no bend
+            bend[rows] = np.median(seen.normal / np.maximum(seen.squared, np.finfo(float).tiny), axis=1)
+            noise[rows] = np.median(seen.normal, axis=1)
+
+        parallel.each(judge, parallel.blocks(n, first * m * (samples.frames.shape[1] + 1), _BLOCK))
+        digits = np.finfo(samples.activations.dtype).eps * np.sqrt(m)
+        return _Bounds(bend, noise, factor, 8 * digits * float(np.abs(samples.activations).max()))
+
+    def exceeded(self, rows: slice, j: Array, seen: _Pairs) -> Array:
+        """(p, k) whether the normal component is larger than the curvature at either end explains."""
+        here = np.maximum(self.bend[rows, None] * seen.squared, self.noise[rows, None])
+        there = np.maximum(self.bend[j] * seen.squared, self.noise[j])
+        return seen.normal > self.factor * np.minimum(here, there) + self.rounding
+
+
+def _first(d: int, fetched: int) -> int:
+    return min(max(8, 4 * d + 2), fetched)
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """For each sample those near it in activation space, nearest there first.
+
+    Attributes:
+        near: (n, k) where they are.
+        squared: (n, k) guarded squared intrinsic distances.
+        suspect: (n, k) whether no curvature explains their normal component.
+        aside: (n, k) whether both ends see it on the same side.
+    """
+
+    near: Array
+    squared: Array
+    suspect: Array
+    aside: Array
+
+
+def _candidates(samples: _Samples, fetched: int, bounds: _Bounds | None) -> _Candidates:
+    n, m = samples.activations.shape
+    d = samples.frames.shape[1]
+    near, squared = np.empty((n, fetched), np.int32), np.empty((n, fetched))
+    suspect, aside = np.zeros((n, fetched), bool), np.zeros((n, fetched), bool)
+
+    def look(rows: slice) -> None:
+        near[rows] = samples.near(rows, fetched)
+        seen = samples.pairs(rows, near[rows])
+        squared[rows] = seen.squared
+        if bounds is not None:
+            suspect[rows] = bounds.exceeded(rows, near[rows], seen)
+            aside[rows] = _beyond(seen.aside, _ASIDE * np.sqrt(seen.ambient), d) > bounds.rounding
+
+    parallel.each(look, parallel.blocks(n, fetched * m * (d + 1), _BLOCK))
+    return _Candidates(near, squared, suspect, aside)
 
 
 def _beyond(aside: Array, allowed: Array, d: int) -> Array:
@@ -210,7 +340,7 @@ def _beyond(aside: Array, allowed: Array, d: int) -> Array:
     metric, and no second sheet. Noise sets nearly all of them aside, a second sheet those that are on it: their lower
     quartile is that of this sheet, where the median may be of the other.
     """
-    first = np.sort(aside[:, : max(8, 4 * d + 2)], axis=1)
+    first = np.sort(aside[:, : _first(d, aside.shape[1])], axis=1)
     thickness = first[:, first.shape[1] // 4, None]
     return aside - np.maximum(allowed, 8 * thickness)
 
@@ -222,65 +352,78 @@ def _without_self(found: Array, own: Array) -> Array:
     return found[~is_self].reshape(len(found), -1)
 
 
-def _shortcuts(
-    near: Array, squared: Array, steps: Array, normal: Array, factor: float, rounding: float
-) -> tuple[Array, Array]:
-    """Candidates whose normal component neither end's curvature explains, and that no third samples vouch for.
+def _vouch(samples: _Samples, found: _Candidates) -> Array:
+    """(n, k) suspects that third samples vouch for.
 
-    Curvature is judged by the nearest candidates in activation space, the least likely to be shortcuts. Where gains
-    differ with direction those lie along the weak directions, and the manifold may bend more along the strong ones:
-    where what is trusted lies to few sides only, a suspect is let off when both ends have several trusted neighbours in
-    common. Two sheets have none, but for a few that slipped through themselves; hence several.
-
-    Returns:
-        The shortcuts, and the suspects that were vouched for.
+    Where gains differ with direction the nearest candidates lie along the weak directions, and the manifold may bend
+    more along the strong ones: where what is trusted lies to few sides only, a suspect is let off when both ends have
+    several trusted neighbours in common. Two sheets have none, but for a few that slipped through themselves; hence
+    several.
     """
-    d = steps.shape[2]
-    first = min(max(8, 4 * d + 2), near.shape[1])
-    # a duplicate, at no distance and with no normal component, shows no bend
-    bend = np.median(normal[:, :first] / np.maximum(squared[:, :first], np.finfo(float).tiny), axis=1)
-    noise = np.median(normal[:, :first], axis=1)
-    here = np.maximum(bend[:, None] * squared, noise[:, None])
-    there = np.maximum(bend[near] * squared, noise[near])
-    suspect = normal > factor * np.minimum(here, there) + rounding
-    shortcut = suspect
-    if d > 1:
-        for _ in range(_VOUCHING_ROUNDS):
-            lopsided = _evenness(squared, steps, shortcut) < _EVEN
-            asked = shortcut & (lopsided[:, None] | lopsided[near])
-            shortcut = shortcut & ~(asked & _vouched_for(near, squared, shortcut, asked))
-    return shortcut, suspect & ~shortcut
+    vouched = np.zeros(found.suspect.shape, bool)
+    d = samples.frames.shape[1]
+    if d == 1 or not found.suspect.any():
+        return vouched
+    shortcut = found.suspect.copy()
+    lopsided = np.empty(len(shortcut), bool)
+    changed = np.arange(len(shortcut))
+    for _ in range(_VOUCHING_ROUNDS):
+        lopsided[changed] = _evenness(samples, found, shortcut, changed) < _EVEN
+        rows, columns = np.nonzero(shortcut)
+        asked = lopsided[rows] | lopsided[found.near[rows, columns]]
+        rows, columns = rows[asked], columns[asked]
+        let_off = _have_friends_in_common(found, shortcut, rows, columns)
+        rows, columns = rows[let_off], columns[let_off]
+        vouched[rows, columns] = True
+        shortcut[rows, columns] = False
+        changed = np.unique(rows)
+    return vouched & ~found.aside
 
 
-def _evenness(squared: Array, steps: Array, suspect: Array) -> Array:
+def _evenness(samples: _Samples, found: _Candidates, shortcut: Array, asked: Int[Array, " p"]) -> Array:
     """How evenly the nearest trusted candidates lie to all sides: 1 evenly (in half a ball too), 0 on a line."""
-    d = steps.shape[2]
-    trusted = np.where(suspect, np.inf, squared)
-    count = max(2, trusted.shape[1] // 4)
-    order = np.argpartition(trusted, count - 1, axis=1)[:, :count]
-    length = np.take_along_axis(trusted, order, axis=1)
-    units = np.take_along_axis(steps, order[:, :, None], axis=1)
-    units = units / np.maximum(np.linalg.norm(units, axis=2, keepdims=True), np.finfo(float).tiny)
-    units[~np.isfinite(length)] = 0
-    moment = np.einsum("nkd,nke->nde", units, units)
-    total = np.trace(moment, axis1=1, axis2=2)
-    return d * np.linalg.eigvalsh(moment)[:, 0] / np.maximum(total, np.finfo(float).tiny)
+    _, d, m = samples.frames.shape
+    count = max(2, shortcut.shape[1] // 4)
+    result = np.empty(len(asked))
+
+    def judge(block: slice) -> None:
+        rows = asked[block]
+        trusted = np.where(shortcut[rows], np.inf, found.squared[rows])
+        order = np.argpartition(trusted, count - 1, axis=1)[:, :count]
+        change = samples.activations[np.take_along_axis(found.near[rows], order, axis=1)]
+        change -= samples.activations[rows, None]
+        units = np.matmul(change, np.swapaxes(samples.frames[rows], 1, 2)) / samples.gains[rows, None]
+        units /= np.maximum(np.linalg.norm(units, axis=2, keepdims=True), np.finfo(float).tiny)
+        units[~np.isfinite(np.take_along_axis(trusted, order, axis=1))] = 0
+        moment = np.matmul(np.swapaxes(units, 1, 2), units)
+        total = np.trace(moment, axis1=1, axis2=2)
+        result[block] = d * np.linalg.eigvalsh(moment)[:, 0] / np.maximum(total, np.finfo(float).tiny)
+
+    parallel.each(judge, parallel.blocks(len(asked), shortcut.shape[1] + count * m, _BLOCK))
+    return result
 
 
-def _vouched_for(near: Array, squared: Array, suspect: Array, asked: Array) -> Array:
-    """Which of the pairs ``asked`` have several trusted near neighbours in common."""
-    trusted = np.where(suspect, np.inf, squared)
-    count = min(_VOUCHERS, near.shape[1])
-    order = np.argpartition(trusted, count - 1, axis=1)[:, :count]
-    valid = np.isfinite(np.take_along_axis(trusted, order, axis=1))
-    rows = np.repeat(np.arange(len(near)), valid.sum(axis=1))
-    named = np.take_along_axis(near, order, axis=1)[valid]
-    friends = sp.csr_array((np.ones(len(rows), np.int32), (rows, named)), shape=(len(near), len(near)))
-    rows, columns = np.nonzero(asked)
-    vouched = np.zeros(asked.shape, bool)
-    block = max(1, _BLOCK // count)
-    for start in range(0, len(rows), block):
-        i, k = rows[start : start + block], columns[start : start + block]
-        shared = friends[i].multiply(friends[near[i, k]])
-        vouched[i, k] = np.diff(shared.indptr) >= _WITNESSES
-    return vouched
+def _have_friends_in_common(found: _Candidates, shortcut: Array, rows: Array, columns: Array) -> Array:
+    """Which of the pairs asked about have several trusted near neighbours in common."""
+    n, fetched = shortcut.shape
+    count = min(_VOUCHERS, fetched)
+    named, valid = np.empty((n, count), np.int32), np.empty((n, count), bool)
+
+    def name(block: slice) -> None:
+        trusted = np.where(shortcut[block], np.inf, found.squared[block])
+        order = np.argpartition(trusted, count - 1, axis=1)[:, :count]
+        valid[block] = np.isfinite(np.take_along_axis(trusted, order, axis=1))
+        named[block] = np.take_along_axis(found.near[block], order, axis=1)
+
+    parallel.each(name, parallel.blocks(n, fetched, _BLOCK))
+    starts = np.concatenate([[0], np.cumsum(valid.sum(axis=1))])
+    friends = sp.csr_array((np.ones(starts[-1], np.int32), named[valid], starts), shape=(n, n))
+    friends.sort_indices()
+    result = np.empty(len(rows), bool)
+
+    def ask(block: slice) -> None:
+        i, j = rows[block], found.near[rows[block], columns[block]]
+        result[block] = np.diff(friends[i].multiply(friends[j]).indptr) >= _WITNESSES
+
+    parallel.each(ask, parallel.blocks(len(rows), count, 16 * _BLOCK))
+    return result
