@@ -8,6 +8,7 @@ import pytest
 import sametask as st
 from matches import carried_error
 from sametask.matching import isometric
+from sametask.numerics.edges import Edges
 from worlds import NEURONS, WORLDS, Pair, RandomNetwork
 
 
@@ -44,7 +45,7 @@ def test_a_stretch_in_reverse_order_is_put_right():
     at, there = first.probe.inputs[:, 0], second.probe.inputs[:, 0]
     slopes = network("interval", 310, 2).jacobian(there[:, None])[:, :, 0]
     sign = np.sign((slopes * second.manifold.metric.frames[:, 0]).sum(axis=1))
-    edges = isometric.graph_edges(first.manifold, first.graph, isometric.edge_count(1))
+    edges = Edges.of(first.manifold, first.graph)
 
     def refined(start: np.ndarray) -> np.ndarray:
         near = np.abs(start[:, None] - there).argmin(axis=1)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from matches import charted
-from sametask.matching import isometric, landmarks
+from sametask.matching import landmarks
 from sametask.matching.anchored import can_be_checked
+from sametask.numerics.edges import Edges
 from worlds import relative_error
 
 _N = 600
@@ -15,7 +16,7 @@ _RIGHT = ["interval", "rectangle", "circle", "sphere", "annulus", "box"]
 
 
 def distances(chart, rows):
-    edges = isometric.graph_edges(chart.manifold, chart.graph, isometric.edge_count(chart.dimension))
+    edges = Edges.of(chart.manifold, chart.graph)
     return landmarks.distances(edges, len(chart.rows), np.asarray(rows))
 
 
@@ -48,7 +49,7 @@ def test_distances_are_those_along_the_manifold(world):
 
 def test_samples_that_no_edge_reaches_are_infinitely_far():
     _, first, _ = charted("interval", _N, 6, 40)
-    edges = isometric.graph_edges(first.manifold, first.graph, 8)
+    edges = Edges.of(first.manifold, first.graph, 8)
     assert np.isinf(landmarks.distances(edges, _N + 1, np.array([0]))[-1]).all()
 
 

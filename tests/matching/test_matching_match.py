@@ -14,6 +14,7 @@ import sametask as st
 from assertions import raises_one_line
 from matches import charted
 from sametask.matching import isometric, spectral
+from sametask.numerics.edges import Edges
 from sametask.numerics.neighbours import NeighbourGraph
 from worlds import NEURONS, WORLDS, RandomNetwork, box, circle, pair, relative_error
 
@@ -97,8 +98,8 @@ def test_a_gap_wider_than_the_nearest_neighbours_reach_is_bridged():
     """Seed 602: in the first sample all eight nearest of both ends of a gap lie on their own side."""
     both = pair("interval", 500, 602)
     chart = st.chart(both.first)
-    edges = isometric.graph_edges(chart.manifold, chart.graph, 8)
-    nearest = isometric.graph_edges(chart.manifold, nearest_only(chart.graph, 8), 8)
+    edges = Edges.of(chart.manifold, chart.graph, 8)
+    nearest = Edges.of(chart.manifold, nearest_only(chart.graph, 8), 8)
     assert pieces(nearest) == 2
     assert pieces(edges) == 1
     match = st.match(chart, st.chart(both.second), anchors=both.anchors)
@@ -112,7 +113,7 @@ def nearest_only(graph: NeighbourGraph, count: int) -> NeighbourGraph:
     return replace(graph, squared=squared)
 
 
-def pieces(edges: isometric.Edges) -> int:
+def pieces(edges: Edges) -> int:
     n = int(edges.i.max()) + 1
     return connected_components(coo_array((np.ones(len(edges.i)), (edges.i, edges.j)), shape=(n, n)))[0]
 
@@ -191,7 +192,7 @@ def test_identical_manifolds_match_without_strain():
     world = WORLDS["rectangle"]
     x = world.sample(np.random.default_rng(0), 500)
     chart = st.chart(world.probe(RandomNetwork.draw(2, 5, 1), x))
-    edges = isometric.graph_edges(chart.manifold, chart.graph, 12)
+    edges = Edges.of(chart.manifold, chart.graph, 12)
     n = len(chart.rows)
     images = isometric.refine(chart.manifold, chart.manifold, edges, (np.arange(n), np.zeros((n, 2))))
     # no edge is violated: each step is compared with itself
@@ -204,7 +205,7 @@ def test_a_perturbed_start_is_drawn_back():
     world = WORLDS["rectangle"]
     x = world.sample(np.random.default_rng(0), 500)
     chart = st.chart(world.probe(RandomNetwork.draw(2, 5, 1), x))
-    edges = isometric.graph_edges(chart.manifold, chart.graph, 12)
+    edges = Edges.of(chart.manifold, chart.graph, 12)
     n, spacing = len(chart.rows), chart.graph.spacing()
     start = np.random.default_rng(1).normal(size=(n, 2)) * spacing
     anchors = np.stack([np.arange(0, n, 50)] * 2, 1)

@@ -10,6 +10,7 @@ import sametask as st
 from matches import carried_error, charted, clean
 from sametask.matching import isometric
 from sametask.matching.support import Supported, Walls, _nearest_to_origin
+from sametask.numerics.edges import Edges
 from worlds import RandomNetwork, box, circle, pair, relative_error, sphere
 
 
@@ -77,7 +78,7 @@ def test_walls_push_a_match_that_slid_back():
     x = both.first.inputs[first.rows]
     slid = net(x + np.array([0.05, -0.03]))
     start = second.manifold.locate(second.manifold.project(slid)[0])[:2]
-    edges = isometric.graph_edges(first.manifold, first.graph, isometric.edge_count(2))
+    edges = Edges.of(first.manifold, first.graph)
     walls = Walls.between((first.manifold, first.graph), (second.manifold, second.graph))
 
     def error(**options) -> float:
@@ -108,7 +109,7 @@ def test_walls_of_a_whole_let_a_part_lie_inside():
     alike = Walls(walls.first, walls.second)
     at = places.sample, places.offset, places.differential
     assert walls.overshoot(*at) < 0.5 < alike.overshoot(*at)
-    deep = walls.second.from_rim(isometric.chart_edges(second))
+    deep = walls.second.from_rim(second.edges)
     assert 0.1 < walls.cut(places.sample, deep) < 0.5  # one side of four
     cut = both.first.inputs[first.rows][:, 0] > 0.7
     pulls, all_ = (each(*at) for each in (walls, alike))

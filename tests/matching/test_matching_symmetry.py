@@ -5,7 +5,8 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from matches import charted
-from sametask.matching import isometric, symmetry
+from sametask.matching import symmetry
+from sametask.numerics.edges import Edges
 
 GRID = np.stack(np.meshgrid(np.arange(7), np.arange(5), indexing="ij"), -1).reshape(-1, 2) - [3.0, 2.0]
 
@@ -78,7 +79,7 @@ def test_no_more_anchors_than_decide():
 @pytest.mark.parametrize("world", ["rectangle", "sphere"])
 def test_orientable_manifolds_are_oriented(world):
     first = charted(world, 1000, 9)[1]
-    edges = isometric.graph_edges(first.manifold, first.graph, 12)
+    edges = Edges.of(first.manifold, first.graph, 12)
     sign = symmetry.orientation(edges, len(first.rows))
     agree = sign[edges.i] * sign[edges.j] * np.sign(np.linalg.det(edges.transport))
     assert (agree > 0).mean() > 0.99

@@ -310,7 +310,7 @@ def test_steps_that_are_kept_change_nothing(d, monkeypatch) -> None:
     np.testing.assert_allclose(values, expected[0], atol=1e-10)
     np.testing.assert_allclose(slopes, expected[1], atol=1e-8)
     whole = kept.displacement(a, near[a, 1])
-    monkeypatch.setattr("sametask.numerics.manifold._CACHED", 2000)  # a few pairs at a time
+    monkeypatch.setattr("sametask.numerics.manifold._BLOCK", 2000)  # a few pairs at a time
     for part, one in zip(kept.displacement(a, near[a, 1]), whole, strict=True):
         np.testing.assert_allclose(part, one, atol=1e-12)
 

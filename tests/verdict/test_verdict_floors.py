@@ -49,7 +49,7 @@ def test_a_right_match_strains_no_more_than_halves_and_a_torn_one_does():
 
 
 def test_what_is_known_of_a_few_samples_stands_for_their_neighbours():
-    edges = floors.isometric.chart_edges(charted("rectangle", _N, 3)[1])
+    edges = charted("rectangle", _N, 3)[1].edges
     strains = np.full((1, _N), np.nan)
     strains[0, ::3] = 0.1
     assert np.allclose(floors._around(edges, strains), 0.1)

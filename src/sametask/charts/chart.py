@@ -17,6 +17,7 @@ from sametask.charts.coordinates import independent_coordinates
 from sametask.charts.diffusion import DiffusionChart
 from sametask.numerics import diffusion
 from sametask.numerics.diffusion import DiffusionOperator
+from sametask.numerics.edges import Edges
 from sametask.numerics.manifold import AROUND, SampledManifold
 from sametask.numerics.neighbours import NeighbourGraph, neighbour_graph
 from sametask.probes.probe import Probe
@@ -91,6 +92,11 @@ class Chart:
     def manifold(self) -> SampledManifold:
         """The activation manifold with the neighbours of the graph, so that no shortcut is ever taken on it."""
         return _on_graph(self.probe, self.graph, self.noisy)
+
+    @cached_property
+    def edges(self) -> Edges:
+        """Edges between neighbours: those that take part in the refinement, and along which distances are measured."""
+        return Edges.of(self.manifold, self.graph)
 
     @cached_property
     def fine_eigenvalues(self) -> Float[Array, " f"]:

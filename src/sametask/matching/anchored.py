@@ -11,9 +11,11 @@ import numpy as np
 from sametask._types import Array, Bool, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching import halves, isometric, landmarks, spectral
-from sametask.matching.isometric import Edges, Images
+from sametask.matching.isometric import Images
 from sametask.matching.overlap import near
+from sametask.matching.parts import carried, part
 from sametask.matching.spectral import SpectralAlignment
+from sametask.numerics.edges import Edges
 
 _FEW = 8
 """Of so few anchors each suspect is left out in turn; among more a wrong one changes the match little."""
@@ -49,6 +51,12 @@ _AGREE = 0.1
 """Their noise is told again, as what it strained heals, until it grows by less."""
 
 
+_AT_ONCE, _SOME = 20_000, 10_000
+"""Of more samples so many are matched first: a first guess, and which anchors to believe, need no more."""
+
+Otherwise = Callable[[tuple[Chart, Chart], tuple[Array, Array]], tuple[Array, Array]]
+
+
 @dataclass(frozen=True)
 class Anchored:
     """A match from anchors.
@@ -81,8 +89,8 @@ class _Search:
     distances: tuple[Array, Array]
     """(n, k) and (m, k): of the samples of each network from the anchors."""
     stretch: tuple[float, float] | None
-    places: tuple[Array, Array]
     kept: Array
+    places: tuple[Array, Array] = (np.empty(0, np.int64), np.empty((0, 0)))
     noise: float = 0.0
     uncertain: float = 0.0
     """Typical deviation of places as halves tell it, once that was asked for."""
@@ -95,6 +103,11 @@ class _Search:
     def rows(self) -> Array:
         """Anchors believed so far."""
         return np.flatnonzero(self.kept)
+
+    @property
+    def everyone(self) -> tuple[Array, Array]:
+        """All samples of the one and of the other."""
+        return np.arange(len(self.first.rows)), np.arange(len(self.second.rows))
 
     @property
     def checkable(self) -> bool:
@@ -221,39 +234,44 @@ def anchored(
     *,
     noise: float | None = None,
     stretch: tuple[float, float] | None = None,
-    otherwise: Callable[[], tuple[Array, Array]] | None = None,
+    otherwise: Otherwise | None = None,
 ) -> Anchored:
     """Match two charts by anchors.
 
     Anchors that contradict the rest are left out, one after another, at most a third: first those whose distances from
-    the others are not the same on both manifolds, then those that the refined match shows.
+    the others are not the same on both manifolds, then those that the refined match shows. Of many samples some are
+    matched first, and all begin where these came to.
 
     Args:
         first, second: the charts.
         pairs: rows of the charts.
         noise: standard deviation of the anchors, or None to tell it from the match.
         stretch: see :func:`isometric.refine`.
-        otherwise: a first guess, costly, for where anchors are too few to be checked and none of theirs settles.
+        otherwise: a first guess, costly, for where anchors are too few to be checked and none of theirs settles: places
+            of the first of two charts on the second, given these, parts of the two, and which samples they are of.
     """
-    edges, opposite = (
-        isometric.graph_edges(each.manifold, each.graph, isometric.edge_count(each.dimension))
-        for each in (first, second)
-    )
-    there = landmarks.distances(edges, len(first.rows), pairs[:, 0])
-    here = landmarks.distances(opposite, len(second.rows), pairs[:, 1])
+    there = landmarks.distances(first.edges, len(first.rows), pairs[:, 0])
+    here = landmarks.distances(second.edges, len(second.rows), pairs[:, 1])
+    search = _Search(first, second, pairs, first.edges, (there, here), stretch, np.ones(len(pairs), bool))
     checkable = can_be_checked(len(pairs), first.dimension)
-    kept = np.ones(len(pairs), bool)
-    if checkable:
-        blurred = second.graph.spacing() + _BLURRED * (noise or 0.0)
-        apart = landmarks.disagreement(there[pairs[:, 0]], here[pairs[:, 1]], blurred)
-        kept = landmarks.agreeing(apart, len(pairs) // 3)
     groups = spectral.shared_blocks(first, second)
-    alignment = spectral.anchored(first, second, pairs[kept], groups)
-    guesses = [spectral.places(first, second, alignment)]
-    if kept.sum() > first.dimension and np.isfinite(there).all() and np.isfinite(here).all():
-        guesses.insert(0, landmarks.places(second, there[:, kept], here[:, kept]))
-    search = _Search(first, second, pairs, edges, (there, here), stretch, guesses[0], kept, noise or 0.0)
-    _begin(search, guesses, None if checkable else otherwise)
+    some = None
+    if max(len(first.rows), len(second.rows)) > _AT_ONCE:
+        some = _begin_with_some(search, noise, otherwise)
+    if some is None:
+        if checkable:
+            blurred = second.graph.spacing() + _BLURRED * (noise or 0.0)
+            apart = landmarks.disagreement(there[pairs[:, 0]], here[pairs[:, 1]], blurred)
+            search.kept = landmarks.agreeing(apart, len(pairs) // 3)
+        search.noise = noise or 0.0
+        kept = search.kept
+        alignment = spectral.anchored(first, second, pairs[kept], groups)
+        guesses = [spectral.places(first, second, alignment)]
+        if kept.sum() > first.dimension and np.isfinite(there).all() and np.isfinite(here).all():
+            guesses.insert(0, landmarks.places(second, there[:, kept], here[:, kept]))
+        _begin(search, guesses, None if checkable else otherwise)
+    else:
+        alignment = some.alignment
     images = _with_right(search, search.accept(search.refined(search.rows)))
     while True:
         images = _without_wrong(search, images)
@@ -273,13 +291,41 @@ def anchored(
         deviation = search.deviation(images, search.weights(uncertain))
         deviation = np.hypot(deviation, search.noise * images.anchor_influence)
     images = dataclasses.replace(images, deviation=deviation, stretch_deviation=_unsure(images, deviation, stretch))
-    mirrored = spectral.mirrored(first, second, alignment, pairs[search.kept], groups)
-    # by distances the match may have come to the mirror image of the alignment
-    others = [alignment, *mirrored] if mirrored else []
-    ambiguity = 1 + sum(int(search.agrees(spectral.places(first, second, other), images)) for other in others)
     left = pairs[search.kept]
+    ambiguity = some.ambiguity if some else _ambiguity(search, alignment, images, groups)
     among = np.stack([there[left[:, 0]][:, search.kept], here[left[:, 1]][:, search.kept]])
     return Anchored(alignment, images, search.kept, float(search.noise), ambiguity, among)
+
+
+def _begin_with_some(search: _Search, noise: float | None, otherwise: Otherwise | None) -> Anchored | None:
+    """Match some of the samples, and begin with what comes of them; None where anchors were lost among these."""
+    rng, wholes = np.random.default_rng(0), (search.first, search.second)
+    (one, ones), (two, twos) = (part(whole, search.pairs[:, k], _SOME, rng) for k, whole in enumerate(wholes))
+    parts, rows = (one, two), (ones, twos)
+    place = [np.full(len(whole.rows), -1) for whole in wholes]
+    for k in (0, 1):
+        place[k][rows[k]] = np.arange(len(rows[k]))
+    pairs = np.stack([place[k][search.pairs[:, k]] for k in (0, 1)], axis=1)
+    if (pairs < 0).any():
+        return None
+    guess = None if otherwise is None else lambda *_: otherwise(parts, rows)
+    found = anchored(one, two, pairs, noise=noise, stretch=search.stretch, otherwise=guess)
+    search.kept, search.noise = found.kept, noise or 0.0
+    if search.stretch:
+        search.stretch = found.images.stretch, search.stretch[1]
+    search.places = carried(found.images, parts, wholes)
+    return found
+
+
+def _ambiguity(
+    search: _Search, alignment: SpectralAlignment, images: Images, groups: tuple[tuple[int, ...], ...]
+) -> int:
+    """How many matches agree with the anchors believed."""
+    first, second = search.first, search.second
+    mirrored = spectral.mirrored(first, second, alignment, search.pairs[search.kept], groups)
+    # by distances the match may have come to the mirror image of the alignment
+    others = [alignment, *mirrored] if mirrored else []
+    return 1 + sum(int(search.agrees(spectral.places(first, second, other), images)) for other in others)
 
 
 def _torn_share(images: Images) -> float:
@@ -291,9 +337,7 @@ def can_be_checked(count: int, dimension: int) -> bool:
     return count >= dimension + 3
 
 
-def _begin(
-    search: _Search, guesses: list[tuple[Array, Array]], otherwise: Callable[[], tuple[Array, Array]] | None
-) -> None:
+def _begin(search: _Search, guesses: list[tuple[Array, Array]], otherwise: Otherwise | None) -> None:
     """Start from the first guess that settles nearly everywhere, or else from the one that settles best.
 
     Beyond what both were probed on a right guess may tear, which counts for nothing; and its mirror image may not, but
@@ -312,7 +356,7 @@ def _begin(
             break
     assert images is not None
     if otherwise is not None and np.mean(images.strain > _RENT) > _DOUBTFUL:
-        left, settled = search.settled(otherwise(), trial=trial)
+        left, settled = search.settled(otherwise((search.first, search.second), search.everyone), trial=trial)
         images = settled if left < least else images
     search.accept(images)
 

@@ -10,10 +10,11 @@ import numpy as np
 from sametask._types import Array
 from sametask.charts.chart import Chart
 from sametask.matching import isometric
-from sametask.matching.isometric import Edges, Images
+from sametask.matching.isometric import Images
 from sametask.matching.least_squares import Pulls
 from sametask.matching.observables import Observables
 from sametask.matching.support import Walls
+from sametask.numerics.edges import Edges
 
 GLANCE, _TRIED, _TRIED_WITHIN, TO_THE_END = 3, 8, 16, 30
 """Iterations of the refinement: for a glance, until it has settled (a part has more to slide), to the end."""
@@ -114,8 +115,8 @@ class Pair:
     def of(first: Chart, second: Chart, within: float = 0.0) -> Pair:
         """Of these charts; see :attr:`Walls.within`."""
         walls = Walls.between((first.manifold, first.graph), (second.manifold, second.graph), within)
-        deep = walls.second.from_rim(isometric.chart_edges(second)) if within else np.empty(0)
-        return Pair(first, second, isometric.chart_edges(first), walls, deep)
+        deep = walls.second.from_rim(second.edges) if within else np.empty(0)
+        return Pair(first, second, first.edges, walls, deep)
 
     def refined(
         self,

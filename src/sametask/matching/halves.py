@@ -14,8 +14,8 @@ from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching import isometric, landmarks
 from sametask.matching.isometric import Images
-from sametask.matching.least_squares import Edges
 from sametask.matching.support import Walls
+from sametask.numerics.edges import Edges
 from sametask.numerics.neighbours import NeighbourGraph
 
 _FEWEST = 40
@@ -90,7 +90,7 @@ def _moved(
     near = _nearest_kept(second, rows[1])[sample]
     start = near, two.step(near, two.project(whole.lift(at))[0] - two.activations[near])
     k = len(anchors)
-    edges = isometric.graph_edges(one, graph, isometric.edge_count(first.dimension))
+    edges = Edges.of(one, graph)
     half = isometric.refine(
         one,
         two,
@@ -151,9 +151,7 @@ def loose_deviation(
     own = deviation(first, second, images, pairs, within=within)
     if not unsure:
         return own
-    return np.hypot(
-        own, unsure * _from_middle(isometric.chart_edges(first), len(first.rows)) / np.sqrt(first.dimension)
-    )
+    return np.hypot(own, unsure * _from_middle(first.edges, len(first.rows)) / np.sqrt(first.dimension))
 
 
 def _from_middle(edges: Edges, size: int) -> Float[Array, " n"]:

@@ -40,9 +40,7 @@ def invert(images: Images, first: Chart, second: Chart) -> Images:
     offset = np.einsum("pde,pe->pd", inverse, step - images.offset[near])
     sample, offset, turn = one.reanchor(near, offset)
     differential = turn @ inverse @ transport
-    sample, offset, differential, strain = isometric.mend(
-        one, isometric.chart_edges(second), sample, offset, differential
-    )
+    sample, offset, differential, strain = isometric.mend(one, second.edges, sample, offset, differential)
     return dataclasses.replace(
         images,
         sample=sample,

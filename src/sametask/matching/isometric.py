@@ -18,11 +18,9 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
 
 from sametask._types import Array, Float, Int
-from sametask.charts.chart import Chart
 from sametask.matching.least_squares import (
     STEP_TOLERANCE,
     Anchors,
-    Edges,
     Pulls,
     Unit,
     linearise,
@@ -30,8 +28,8 @@ from sametask.matching.least_squares import (
     rotation_generators,
     solver,
 )
+from sametask.numerics.edges import Edges, displacements
 from sametask.numerics.manifold import SampledManifold
-from sametask.numerics.neighbours import NeighbourGraph
 from sametask.numerics.procrustes import orthogonal
 
 _ANCHOR_STIFFNESS = 30.0
@@ -55,10 +53,6 @@ _SETTLED = 1e-3
 
 _TURNING = 0.1
 """A frame that still turns by more, in radians, is not where it belongs."""
-
-_EACH_WAY = 2
-"""Neighbours on a curve that each sample keeps on either side, however near those on the other are: all of the nearest
-may lie on one side of a gap, and a ring that is cut at one holds together all the same."""
 
 _OWN_VOICE = 1e-2
 """What a sample's own handedness counts on curves, against that of one neighbour: some hundred samples decide."""
@@ -99,42 +93,6 @@ class Images:
             deviation=self.deviation * factor,
             anchor_residual=self.anchor_residual * factor,
         )
-
-
-def graph_edges(manifold: SampledManifold, graph: NeighbourGraph, neighbours: int) -> Edges:
-    """Edges to the nearest neighbours, each in both directions, weighted by the inverse square of their length.
-
-    Where the nearest leave pieces apart that more distant neighbours join, those join them: on a curve all the nearest
-    may lie on one side of a gap.
-    """
-    n = graph.size
-    near = graph.present.copy()
-    near[:, neighbours:] = False
-    if manifold.dimension == 1:
-        for side in (graph.steps[:, :, 0] > 0, graph.steps[:, :, 0] < 0):
-            near |= graph.present & side & (np.cumsum(side & graph.present, axis=1) <= _EACH_WAY)
-    everyone = np.broadcast_to(np.arange(n)[:, None], near.shape)
-    links = sp.coo_array((np.ones(int(near.sum())), (everyone[near], graph.index[near])), shape=(n, n))
-    pieces, piece = connected_components(links, directed=False)
-    if pieces > 1:
-        near |= graph.present & (piece[:, None] != piece[graph.index])
-    i, j = everyone[near], graph.index[near]
-    pairs = np.unique(np.concatenate([i * n + j, j * n + i]))
-    i, j = pairs // n, pairs % n
-    step, transport, apart = _displacements(manifold, i, j)
-    squared = np.square(step).sum(axis=1)
-    floor = 1e-6 * np.median(squared) if len(squared) else 1.0
-    return Edges(i, j, step, transport, apart, 1 / np.maximum(squared, max(floor, np.finfo(float).tiny)))
-
-
-def edge_count(dimension: int) -> int:
-    """Neighbours whose edges take part in the refinement."""
-    return 4 + 4 * dimension
-
-
-def chart_edges(chart: Chart) -> Edges:
-    """Those of a chart that take part in the refinement, and along which distances are measured."""
-    return graph_edges(chart.manifold, chart.graph, edge_count(chart.dimension))
 
 
 def refine(
@@ -181,6 +139,7 @@ def refine(
     scale = float(np.median(edges.length)) * unit.stretch
     typical = float(np.median(edges.weight))
     violations: list[float] = []
+    solve = None
     while True:
         turned = unit.stretch * np.einsum("pde,pe->pd", rotation[edges.i], edges.step)
         root = np.sqrt(edges.weight * _certainty(edges, steps) * _trust(edges, between - turned))
@@ -189,7 +148,7 @@ def refine(
         pulled = None if pulls is None else pulls(sample, offset, rotation)
         normal, pull = held.add(sp.bsr_array(back @ system), second, sample, offset, typical, pulled)
         residual = (root[:, None] * (between - turned)).ravel()
-        solve = solver(normal, edges, root, transport, turned, generators)
+        solve = solver(normal, edges, root, transport, turned, generators, solve)
         solution = solve(pull - back @ residual, STEP_TOLERANCE)
         if unit.precision:
             solution, unit = unit.solve(solution, solve, back, (root[:, None] * turned).ravel(), residual)
@@ -354,26 +313,13 @@ def _image_steps(
     """Measure steps between images; where the nearest samples are as before, what is ``known`` is taken over."""
     ends = np.stack([sample[edges.i], sample[edges.j]])
     if known is None:
-        displacement, transport, apart = _displacements(second, *ends)
+        displacement, transport, apart = displacements(second, *ends)
     else:
         displacement, transport, apart = known.displacement.copy(), known.transport.copy(), known.apart.copy()
         changed = np.flatnonzero((ends != known.ends).any(axis=0))
-        displacement[changed], transport[changed], apart[changed] = _displacements(second, *ends[:, changed])
+        displacement[changed], transport[changed], apart[changed] = displacements(second, *ends[:, changed])
     between = displacement - offset[edges.i] + np.einsum("pde,pe->pd", transport, offset[edges.j])
     return _ImageSteps(ends, displacement, transport, apart, between)
-
-
-def _displacements(manifold: SampledManifold, a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """Steps between samples, transports, and how far the ends differ; pairs that come more than once, either way round,
-    are measured once."""
-    n = len(manifold.activations)
-    pairs, place = np.unique(np.minimum(a, b) * n + np.maximum(a, b), return_inverse=True)
-    step, transport, apart = manifold.measure(pairs // n, pairs % n)
-    step, transport = step[place], transport[place]
-    back = a > b
-    transport[back] = np.swapaxes(transport[back], 1, 2)
-    step[back] = -np.einsum("pde,pe->pd", transport[back], step[back])
-    return step, transport, apart[place]
 
 
 def _fit_rotations(n: int, edges: Edges, between: Array, transport: Array) -> Array:

@@ -13,8 +13,8 @@ from scipy.spatial import KDTree
 
 from sametask._types import Array, Bool, Float, Int
 from sametask.charts.chart import Chart
-from sametask.matching.least_squares import Edges
 from sametask.matching.spectral import gradients, within
+from sametask.numerics.edges import Edges
 
 _APART = 0.15
 """Distances that differ by more than this share, in the middle, contradict one another."""

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import LinearOperator, cg, splu
 
 from sametask._types import Array, Float, Int
+from sametask.numerics import parallel
+from sametask.numerics.edges import Edges
 from sametask.numerics.manifold import SampledManifold
 from sametask.numerics.sparse_solve import Clusters, diagonal_blocks, two_level_solver
 
@@ -21,8 +23,12 @@ next to no trust hold: there ten times as much showed."""
 _DRAW_TOLERANCE = 1e-2
 """Of the linear solve for each draw: eight draws tell a deviation to no better than a fifth."""
 
-_ELIMINATED = 40_000
-"""Samples of surfaces up to which elimination is faster: 4 to 12 times at 4,000 samples, 1.4 times here."""
+_ELIMINATED = 120_000
+"""Samples of surfaces that are eliminated at most: it takes 8 s and 1.2 GB at 100,000."""
+
+_KEPT_ABOVE, _KEPT_FOR = 10_000, 12
+"""From so many samples on an elimination serves later steps too, as long as so many corrections make up for what has
+changed since: each takes a fiftieth of it."""
 
 _DAMPING = 1e-9
 _DAMPING_OF_CURVES = 1e-12
@@ -36,26 +42,7 @@ _PULLED_DAMPING = 1e-8
 keeps it where it started. Where something pulls at it, it must yield."""
 
 Solver = Callable[[Array, float], Array]
-
-
-@dataclass(frozen=True)
-class Edges:
-    """Directed edges: the intrinsic step from ``i`` to ``j`` in i's frame, and the transport from j's frame to i's.
-
-    ``apart`` is how far the steps differ that the two ends see, ``weight`` the inverse square of the length.
-    """
-
-    i: Int[Array, " p"]
-    j: Int[Array, " p"]
-    step: Float[Array, "p d"]
-    transport: Float[Array, "p d d"]
-    apart: Float[Array, " p"]
-    weight: Float[Array, " p"]
-
-    @property
-    def length(self) -> Float[Array, " p"]:
-        """Intrinsic lengths."""
-        return np.linalg.norm(self.step, axis=1)
+"""Solves a system for a right-hand side, to a relative tolerance."""
 
 
 def rotation_generators(d: int) -> Float[Array, "r d d"]:
@@ -239,16 +226,55 @@ class Unit:
         return float(1 / np.sqrt(self.precision + self.information / variance))
 
 
+class Eliminated:
+    """Solves a system by elimination; by that of an earlier one and corrections, as long as these are few."""
+
+    def __init__(self, normal: sp.bsr_array, before: Eliminated | None = None) -> None:
+        """For the matrix ``normal``, with what was eliminated ``before``."""
+        self._matrix = normal
+        self._factors = None if before is None else before._factors
+        self._exact = False
+
+    def __call__(self, right: Array, tolerance: float) -> Array:
+        """The solution."""
+        with parallel.alone():
+            return self._solved(right, tolerance)
+
+    def _solved(self, right: Array, tolerance: float) -> Array:
+        if self._factors is not None and not self._exact:
+            size = self._matrix.shape
+            inverse = LinearOperator(size, matvec=self._factors.solve, dtype=np.float64)  # pyright: ignore
+            solution, short = cg(self._matrix, right, rtol=tolerance, maxiter=_KEPT_FOR, M=inverse)
+            if not short:
+                return solution
+        if not self._exact:
+            self._factors = None  # two of them may not fit
+            options = {"SymmetricMode": True}
+            matrix = sp.csc_array(self._matrix)
+            self._factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
+            self._exact = True
+        assert self._factors is not None
+        return self._factors.solve(right)
+
+
 def solver(
-    normal: sp.bsr_array, edges: Edges, root: Array, transport: Array, turned: Array, generators: Array
+    normal: sp.bsr_array,
+    edges: Edges,
+    root: Array,
+    transport: Array,
+    turned: Array,
+    generators: Array,
+    before: Solver | None = None,
 ) -> Solver:
     """Solve the normal equations to a relative tolerance: by elimination on curves, where nothing fills in, and on
-    surfaces of no more than many samples, where little does; else by conjugate gradients."""
+    surfaces of no more than many samples, where little does; else by conjugate gradients.
+
+    What solved the equations of the step ``before`` may serve once more.
+    """
     d, width = turned.shape[1], normal.blocksize[0]
-    if d == 1 or (d == 2 and len(normal.indptr) <= _ELIMINATED):
-        options = {"SymmetricMode": True}
-        direct = splu(sp.csc_array(normal), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
-        return lambda right, _: direct.solve(right)
+    n = len(normal.indptr) - 1
+    if d == 1 or (d == 2 and n <= _ELIMINATED):
+        return Eliminated(normal, before if isinstance(before, Eliminated) and n > _KEPT_ABOVE else None)
 
     def carried(edge: Array) -> Array:
         # rigid motions of i and j together leave the residual of their edge as it is
@@ -261,7 +287,7 @@ def solver(
         return maps
 
     # edges of little trust are long: what they alone join need not move as one
-    clusters = Clusters.grow(edges.i, edges.j, 1 / root, len(normal.indptr) - 1, width)
+    clusters = Clusters.grow(edges.i, edges.j, 1 / root, n, width)
     return two_level_solver(normal, clusters.cluster, clusters.motions(edges.i, carried, width))
 
 

@@ -132,11 +132,11 @@ def _finished(
     first: Chart, second: Chart, images: Images, anchors: Int[Array, "k 2"], *, confine: bool
 ) -> tuple[Images, Images, Overlap]:
     """Places both ways, those believed that only seem to be on the other's support marked as torn; and the overlap."""
-    inside, images = believed(first, second, isometric.chart_edges(first), images, anchors[:, 0])
+    inside, images = believed(first, second, first.edges, images, anchors[:, 0])
     if confine:
-        images = confined(first, second, isometric.chart_edges(first), images, inside, anchors)
+        images = confined(first, second, first.edges, images, inside, anchors)
     backward = invert(images, first, second)
-    inside_back, backward = believed(second, first, isometric.chart_edges(second), backward, anchors[:, 1])
+    inside_back, backward = believed(second, first, second.edges, backward, anchors[:, 1])
     return images, backward, overlap((first, second), (images, backward), (inside, inside_back))
 
 
@@ -201,9 +201,9 @@ def match(
     better, group, part, choice = None, None, None, None
     if held_by_anchors:
 
-        def by_geometry() -> Places:
-            hints = Hints.of(first, second, pairs, known)
-            return unanchored(first, second, np.random.default_rng(seed), hints, unsure).candidates[0].places
+        def by_geometry(parts: tuple[Chart, Chart], rows: tuple[Array, Array]) -> Places:
+            hints = Hints.of(first, second, pairs, known).part((first, second), parts, rows)
+            return unanchored(*parts, np.random.default_rng(seed), hints, unsure).candidates[0].places
 
         held = anchored(first, second, pairs, noise=anchor_noise, stretch=stretch, otherwise=by_geometry)
         found = (Candidate(held.images),)
@@ -223,9 +223,7 @@ def match(
         kind = "anchored" if len(pairs) else "unanchored"
         among = np.stack(
             [
-                landmarks.distances(isometric.chart_edges(of), len(of.rows), rows)[rows]
-                if len(rows)
-                else np.zeros((0, 0))
+                landmarks.distances(of.edges, len(of.rows), rows)[rows] if len(rows) else np.zeros((0, 0))
                 for of, rows in zip((first, second), pairs.T, strict=True)
             ]
         )
@@ -301,7 +299,7 @@ def anchor_rows(first: Chart, second: Chart, anchors: Any) -> Int[Array, "k 2"]:
 def _better_scale(first: Chart, second: Chart, held: Anchored, pairs: Array) -> tuple[float, float] | None:
     """Whether anchors that seem noisy agree once the unit is free, and in what unit: lengths on the second manifold for
     each on the first, and the relative standard deviation."""
-    edges = isometric.chart_edges(first)
+    edges = first.edges
     start = (held.images.sample, held.images.offset)
     guess = spectral_scale(first, second)
     free = isometric.refine(first.manifold, second.manifold, edges, start, anchors=pairs, stretch=guess, draws=0)

@@ -15,7 +15,7 @@ import numpy as np
 
 from sametask._types import Array, Float, Int
 from sametask.matching import landmarks
-from sametask.matching.least_squares import Edges
+from sametask.numerics.edges import Edges
 
 _POINTS = {1: 60, 2: 150}
 _POINTS_ABOVE = 250

@@ -13,7 +13,7 @@ from sametask._types import Array, Bool, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching import isometric
 from sametask.matching.isometric import Images
-from sametask.matching.least_squares import Edges
+from sametask.numerics.edges import Edges
 from sametask.numerics.manifold import SampledManifold
 
 _ROUNDS = 64

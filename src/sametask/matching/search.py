@@ -10,7 +10,7 @@ import numpy as np
 
 from sametask._types import Array, Float
 from sametask.charts.chart import Chart
-from sametask.matching import isometric, landmarks, spectral, symmetry
+from sametask.matching import landmarks, spectral, symmetry
 from sametask.matching.candidate import GLANCE, TO_THE_END, Candidate, Pair, least_cut_first
 from sametask.matching.hints import Choice, Hints
 from sametask.matching.inverse import invert
@@ -101,7 +101,7 @@ class Search:
     def of(first: Chart, second: Chart, hints: Hints, rng: np.random.Generator, *, times: float = 1.0) -> Search:
         """For charts of which the second is so many ``times`` as large as the first, which then is a part of it."""
         part = times > 1
-        edges = isometric.chart_edges(first), isometric.chart_edges(second)
+        edges = first.edges, second.edges
         one, two = (
             Outline.of(edges[k], len(each.rows), each.dimension, hints.pairs[:, k], times=more)
             for k, (each, more) in enumerate(((first, 1.0), (second, _FINER * times if part else 1.0)))

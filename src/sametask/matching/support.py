@@ -15,7 +15,8 @@ import numpy as np
 
 from sametask._types import Array, Float, Int
 from sametask.matching import landmarks
-from sametask.matching.least_squares import Edges, Pulls
+from sametask.matching.least_squares import Pulls
+from sametask.numerics.edges import Edges
 from sametask.numerics.manifold import SampledManifold
 from sametask.numerics.neighbours import NeighbourGraph
 

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import breadth_first_order
 
 from sametask._types import Array, Float, Int
 from sametask.matching.isometric import Images
-from sametask.matching.least_squares import Edges
+from sametask.numerics.edges import Edges
 
 _SURELY = 0.8
 """Of all samples, more must agree on the handedness of a match than disagree, by this share."""

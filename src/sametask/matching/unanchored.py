@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sametask._types import Array
-from sametask.charts.chart import Chart, chart
+from sametask.charts.chart import Chart
 from sametask.matching import halves
 from sametask.matching.candidate import TO_THE_END, Candidate, Pair, Places
 from sametask.matching.hints import Choice, Hints
 from sametask.matching.inverse import invert
-from sametask.matching.isometric import Images
+from sametask.matching.parts import carried, part
 from sametask.matching.search import Part, Search
 from sametask.matching.support import Supported
 from sametask.matching.symmetry import Symmetry
@@ -95,13 +94,15 @@ def _matched(
     first: Chart, second: Chart, rng: np.random.Generator, hints: Hints, unsure: float, *, times: float = 1.0
 ) -> Unanchored:
     """As :func:`unanchored`; the first is a part of the second, where that is more than once as large."""
-    small, rows = zip(*(_part(each, hints.pairs[:, k], rng) for k, each in enumerate((first, second))), strict=True)
+    small, rows = zip(
+        *(part(each, hints.pairs[:, k], _SEARCHED, rng) for k, each in enumerate((first, second))), strict=True
+    )
     search = Search.of(small[0], small[1], hints.part((first, second), small, rows), rng, times=times)
     found = search.found(rng)
     good, rest, group, pairs = found.good, found.rest, found.symmetry, search.hints.pairs
     if small[0] is not first or small[1] is not second:
         whole, rest, pairs = Pair.of(first, second, search.within), [], hints.pairs
-        starts = [_carried(each.images, search.pair, whole) for each in good]
+        starts = [carried(each.images, small, (first, second)) for each in good]
         anchors = pairs if len(pairs) else None
         good = [whole.refined(start, iterations=TO_THE_END, anchors=anchors) for start in starts]
     if group is not None:
@@ -110,27 +111,3 @@ def _matched(
     deviation = halves.loose_deviation(first, second, best, pairs, unsure=unsure, within=search.within)
     best = dataclasses.replace(good[0], images=dataclasses.replace(best, deviation=deviation))
     return Unanchored((best, *good[1:], *rest), found.count, group, found.part, found.choice)
-
-
-def _part(whole: Chart, wanted: Array, rng: np.random.Generator) -> tuple[Chart, Array]:
-    """The chart of as many samples as are searched, those ``wanted`` among them, and which they are."""
-    everyone = np.arange(len(whole.rows))
-    if len(everyone) <= _SEARCHED:
-        return whole, everyone
-    others = rng.permutation(np.setdiff1d(everyone, wanted))[: _SEARCHED - len(wanted)]
-    rows = np.sort(np.concatenate([wanted, others]))
-    part = chart(whole.measured.take(rows), whole.options)
-    return part, rows[part.rows]
-
-
-def _carried(images: Images, part: Pair, whole: Pair) -> Places:
-    """Places for all samples by those of some."""
-    if part is whole:
-        return images.sample, images.offset
-    one, two = part.first.manifold, part.second.manifold
-    near, step, _ = one.locate(one.project(whole.first.manifold.lift(whole.first.manifold.activations))[0])
-    offset = images.offset[near] + np.einsum("pde,pe->pd", images.differential[near], step)
-    sample, offset, _ = two.reanchor(images.sample[near], offset)
-    at = two.lift(two.evaluate(sample, offset))
-    sample, offset, _ = whole.second.manifold.locate(whole.second.manifold.project(at)[0])
-    return sample, offset

@@ -9,9 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 from scipy.sparse.linalg import LinearOperator, eigsh, lobpcg, splu
-from threadpoolctl import threadpool_limits
 
 from sametask._types import Array, Float
+from sametask.numerics import parallel
 
 _DENSE_BELOW = 400
 _LANCZOS_BELOW = 12_000
@@ -54,11 +54,9 @@ def leading(
         values, vectors = np.linalg.eigh(matrix.toarray())
         values, vectors = values[::-1][:count], vectors[:, ::-1][:, :count]
     else:
-        found = None
-        if first is not None and n >= _LANCZOS_BELOW:
-            with threadpool_limits(1):  # tall matrices gain little from threads, and lose much where cores are shared
-                found = _two_levels(matrix, count, first, guess)
-        values, vectors = found or _lanczos(matrix, count)
+        with parallel.alone():
+            found = None if first is None or n < _LANCZOS_BELOW else _two_levels(matrix, count, first, guess)
+            values, vectors = found or _lanczos(matrix, count)
     largest = np.abs(vectors).argmax(axis=0)
     sign = np.sign(vectors[largest, np.arange(vectors.shape[1])])
     return values, vectors * np.where(sign == 0, 1, sign)
@@ -107,10 +105,10 @@ def _two_levels(matrix: sp.csr_array, count: int, first: Array, guess: Array | N
         return values
 
     if guess is None:
-        start = np.random.default_rng(0).standard_normal(coarse.shape[0])
-        inverse = _operator(coarse.shape[0], eliminated.solve)
-        vectors = eigsh(coarse, k=count + _SPARE, M=mass, sigma=-shift, OPinv=inverse, v0=start, tol=1e-4)[1]
-        begin = between @ vectors
+        size = len(coarse.indptr) - 1
+        start, inverse = np.random.default_rng(0).standard_normal(size), _operator(size, eliminated.solve)
+        options = {"sigma": -shift, "OPinv": inverse, "v0": start, "tol": 1e-4}
+        begin = between @ eigsh(coarse, k=count + _SPARE, M=mass, **options)[1]
     else:
         begin = np.column_stack([first, guess[order]])
     n = len(first)

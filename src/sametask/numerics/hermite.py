@@ -7,6 +7,8 @@ alone: one set of them serves any function.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from sametask._types import Array, Float
@@ -61,16 +63,17 @@ def _monomials(x: Array) -> tuple[Array, Array]:
     d = x.shape[2]
     powers = [(0,) * d, *(tuple(int(a == b) for b in range(d)) for a in range(d))]
     powers += [power for total in range(2, _DEGREE + 1) for power in _powers(d, total)]
-    exponents = np.array(powers)
-    table = np.stack([np.ones_like(x)] + [x**k for k in range(1, _DEGREE + 1)])  # (degree + 1, p, q, d)
-    values = np.ones((*x.shape[:2], len(powers)))
-    slopes = np.ones((*x.shape[:2], d, len(powers)))
-    for a in range(d):
-        factor = np.moveaxis(table[exponents[:, a], :, :, a], 0, -1)
-        values *= factor
-        lowered = exponents[:, a] * np.moveaxis(table[np.maximum(exponents[:, a] - 1, 0), :, :, a], 0, -1)
-        for b in range(d):
-            slopes[:, :, b] *= lowered if a == b else factor
+    table = [[np.ones(x.shape[:2])] for _ in range(d)]  # of powers of each coordinate
+    for a, of in enumerate(table):
+        for _ in range(_DEGREE):
+            of.append(of[-1] * x[:, :, a])
+    values = np.empty((*x.shape[:2], len(powers)))
+    slopes = np.empty((*x.shape[:2], d, len(powers)))
+    for t, power in enumerate(powers):
+        values[:, :, t] = math.prod((table[a][k] for a, k in enumerate(power)), start=1.0)
+        for b, own in enumerate(power):
+            others = math.prod((table[a][k] for a, k in enumerate(power) if a != b), start=float(own))
+            slopes[:, :, b, t] = others * table[b][max(own - 1, 0)]
     return values, slopes
 
 

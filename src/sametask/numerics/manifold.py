@@ -16,14 +16,13 @@ from scipy.spatial import KDTree
 from sklearn.utils.extmath import randomized_svd
 
 from sametask._types import Array, Float, Int
+from sametask.numerics import parallel
 from sametask.numerics.hermite import hermite_weights
 from sametask.numerics.local_metric import LocalMetric, from_slopes
 from sametask.numerics.normal import NormalCoordinates
 from sametask.numerics.procrustes import orthogonal
 
-_BLOCK = 1 << 22
-_CACHED = 1 << 20
-"""Numbers that stay near the processor: work on more at a time waits for memory."""
+_BLOCK = parallel.CACHED
 _TOGETHER = 4096
 """Places that have all their neighbours looked at in one go."""
 _MANY_SHEETS = 5
@@ -169,23 +168,27 @@ class SampledManifold:
     ) -> tuple[Float[Array, "p d"], Float[Array, "p d d"], Float[Array, " p"]]:
         """As :meth:`displacement`, and how far apart the steps are that the two ends see (0 where that is chance)."""
         d, width = self.metric.frames.shape[1:]
-        block = max(1, _CACHED // (d**4 + 2 * d * width))
-        if len(a) > block:
-            parts = [self.measure(a[k : k + block], b[k : k + block]) for k in range(0, len(a), block)]
-            step, theta, apart = (np.concatenate(part) for part in zip(*parts, strict=True))
-            return step, theta, apart
-        frames, gains = self.metric.frames, self.metric.gains
-        change = self.activations[b] - self.activations[a]
-        overlap = np.matmul(frames[a], np.swapaxes(frames[b], 1, 2))
-        ratio = gains[b][:, None, :] / gains[a][:, :, None]
-        out, slope_out = self.normal(a, self.step(a, change))
-        home, slope_home = self.normal(b, -self.step(b, change))
-        theta = orthogonal(np.matmul(slope_out, overlap * ratio))
-        back = orthogonal(np.matmul(slope_home, np.swapaxes(overlap / ratio, 1, 2)))
-        theta = orthogonal(theta + np.swapaxes(back, 1, 2))
-        there = -np.matmul(theta, home[:, :, None])[:, :, 0]
-        apart = np.zeros(len(a)) if self.noisy else np.linalg.norm(out - there, axis=1)
-        return 0.5 * (out + there), theta, apart
+        normal = self.normal
+        step, theta, apart = np.empty((len(a), d)), np.empty((len(a), d, d)), np.zeros(len(a))
+
+        def along(rows: slice) -> None:
+            i, j = a[rows], b[rows]
+            frames, gains = self.metric.frames, self.metric.gains
+            change = self.activations[j] - self.activations[i]
+            overlap = np.matmul(frames[i], np.swapaxes(frames[j], 1, 2))
+            ratio = gains[j][:, None, :] / gains[i][:, :, None]
+            out, slope_out = normal(i, self.step(i, change))
+            home, slope_home = normal(j, -self.step(j, change))
+            here = orthogonal(np.matmul(slope_out, overlap * ratio))
+            back = orthogonal(np.matmul(slope_home, np.swapaxes(overlap / ratio, 1, 2)))
+            theta[rows] = orthogonal(here + np.swapaxes(back, 1, 2))
+            there = -np.matmul(theta[rows], home[:, :, None])[:, :, 0]
+            step[rows] = 0.5 * (out + there)
+            if not self.noisy:
+                apart[rows] = np.linalg.norm(out - there, axis=1)
+
+        parallel.each(along, parallel.blocks(len(a), d**4 + 2 * d * width, _BLOCK))
+        return step, theta, apart
 
     @cached_property
     def spokes(self) -> tuple[Float[Array, "n q d"], Float[Array, "n q d d"]]:
@@ -228,15 +231,19 @@ class SampledManifold:
         d, width = self.dimension, values.shape[1]
         result = np.empty((len(a), width))
         slope = np.empty((len(a), d if derivative else 0, width))
-        block = max(1, _BLOCK // (max(width, 8 * d) * (d + 1) * 2 * AROUND))
-        for start in range(0, len(a), block):
-            rows = slice(start, start + block)
+        spokes = None if self.neighbours is None else self.spokes
+
+        def at(rows: slice) -> None:
             near = self.around(a[rows], offset[rows], AROUND)
-            if self.neighbours is None:
+            if spokes is None:
                 steps, turns = self.steps_to(near, a[rows], offset[rows])
             else:
-                steps, turns = self.spokes[0][a[rows]] - offset[rows, None], self.spokes[1][a[rows]]
+                steps, turns = spokes[0][a[rows]] - offset[rows, None], spokes[1][a[rows]]
             result[rows], slope[rows] = combine(near, steps, turns, values, slopes, derivative=derivative)
+
+        if spokes is None:
+            _ = self.tree, self.normal  # made once, before threads ask for them
+        parallel.each(at, parallel.blocks(len(a), max(width, 8 * d) * (d + 1) * 2 * AROUND, _BLOCK))
         return result, slope
 
     def steps_to(self, near: Int[Array, "p q"], a: Array, offset: Array) -> tuple[Array, Array]:

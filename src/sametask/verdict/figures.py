@@ -8,7 +8,7 @@ import numpy as np
 
 from sametask._types import Array
 from sametask.charts.chart import Chart, chart
-from sametask.matching import gaps, isometric, landmarks
+from sametask.matching import gaps, landmarks
 from sametask.matching.anchored import can_be_checked
 from sametask.matching.match import COMPARED, Match, anchor_rows
 from sametask.probes.probe import Probe
@@ -91,10 +91,7 @@ def of_overlap(case: Case, matched: Match) -> Compared | None:
         among[kept[k]] = charts[k].position
         places[:, k] = among[matched.anchors[:, k]]
     places = places[(places >= 0).all(axis=1)]
-    apart = [
-        landmarks.distances(isometric.chart_edges(of), len(of.rows), rows)[rows]
-        for of, rows in zip(charts, places.T, strict=True)
-    ]
+    apart = [landmarks.distances(of.edges, len(of.rows), rows)[rows] for of, rows in zip(charts, places.T, strict=True)]
     return Compared(charts, (one, two), floors.isometry_figures(matched, (one, two), charts), np.stack(apart))
 
 
@@ -250,8 +247,7 @@ def anchors_may_agree(charts: tuple[Chart, Chart], case: Case) -> bool:
     if not can_be_checked(len(pairs), charts[0].dimension):
         return True
     there, here = (
-        landmarks.distances(isometric.chart_edges(of), len(of.rows), rows)[rows]
-        for of, rows in zip(charts, pairs.T, strict=True)
+        landmarks.distances(of.edges, len(of.rows), rows)[rows] for of, rows in zip(charts, pairs.T, strict=True)
     )
     spacing = charts[1].graph.spacing()
     kept = landmarks.agreeing(landmarks.disagreement(there, here, spacing), len(pairs) // 3)

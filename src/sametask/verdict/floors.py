@@ -11,10 +11,10 @@ from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart, chart
 from sametask.charts.diffusion import DiffusionChart
 from sametask.matching import gaps, isometric, landmarks
-from sametask.matching.isometric import Edges
 from sametask.matching.match import COMPARED, Match
 from sametask.matching.support import Supported
 from sametask.numerics import diffusion
+from sametask.numerics.edges import Edges
 from sametask.probes.probe import Probe
 
 _MOST = 1000
@@ -138,7 +138,7 @@ def own_figures(probe: Probe, whole: Chart, method: DiffusionChart, rng: np.rand
         method: how halves are charted.
         rng: of the halves.
     """
-    edges = isometric.chart_edges(whole)
+    edges = whole.edges
     strains = np.full((_SPLITS, len(whole.rows)), np.nan)
     outside, distances = [], []
     draws = [rng, *rng.spawn(_SPLITS - 1)]  # how often strain is told changes no other figure
@@ -146,7 +146,7 @@ def own_figures(probe: Probe, whole: Chart, method: DiffusionChart, rng: np.rand
         rows, charts = _halves(probe, method, draws[split])
         for kept, source, target in ((rows[0], *charts), (rows[1], *charts[::-1])):
             sample, offset, _ = target.manifold.locate(target.manifold.project(source.probe.activations)[0])
-            between = isometric.chart_edges(source)
+            between = source.edges
             place = whole.position[kept[source.rows]]
             charted = place >= 0
             strains[split, place[charted]] = isometric.strain(target.manifold, between, sample, offset)[charted]
