@@ -14,7 +14,7 @@ from sametask.matching.known import known_of
 from sametask.measures import FEWEST, Similarity, similarity
 from sametask.probes import Probe
 from sametask.verdict.judge import judge
-from sametask.verdict.judging import Case
+from sametask.verdict.judging import PAIRED, Case
 from sametask.verdict.single import Single
 from sametask.verdict.verdict import Verdict, by_weight
 
@@ -83,8 +83,9 @@ def compare(
     if relative_scale is not None:
         relative_scale = _check.length_ratio("relative_scale", relative_scale)
     seed = _check.count("seed", seed, least=0)
-    singles = (Single.of(first, method, seed), Single.of(second, method, seed))
-    return told(Case(singles, pairs, np.random.default_rng(seed), anchor_noise, relative_scale, known))
+    kept = pairs[: None if len(pairs) < PAIRED else 0]
+    one, two = (Single.of(probe, method, seed, kept[:, k]) for k, probe in enumerate((first, second)))
+    return told(Case((one, two), pairs, np.random.default_rng(seed), anchor_noise, relative_scale, known))
 
 
 def told(case: Case) -> Verdict:

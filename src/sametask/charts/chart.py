@@ -15,11 +15,12 @@ from sametask._check import InputError
 from sametask._types import Array, Float, Int
 from sametask.charts.coordinates import independent_coordinates
 from sametask.charts.diffusion import DiffusionChart
-from sametask.numerics import diffusion
+from sametask.numerics import diffusion, parallel
 from sametask.numerics.diffusion import DiffusionOperator
 from sametask.numerics.edges import Edges
 from sametask.numerics.manifold import AROUND, SampledManifold
 from sametask.numerics.neighbours import NeighbourGraph, neighbour_graph
+from sametask.numerics.thinning import well_spread
 from sametask.probes.probe import Probe
 
 _AROUND = 24
@@ -45,6 +46,7 @@ class Chart:
         rows: (n,) their rows in the probe given.
         position: (s,) for each of the s samples of the probe given, its row here; −1 where it was left out. Samples
             that coarse recording gives the same activations have one row in common.
+        thinned: whether landmarks stand for all samples.
         eigenvalues: (e,) Laplace–Beltrami eigenvalues in inverse squared intrinsic units, ascending, without the
             trivial 0: the manifold's fingerprint.
         functions: (n, e) eigenfunctions, of unit mean square in the stationary measure.
@@ -68,6 +70,7 @@ class Chart:
     operator: DiffusionOperator
     options: DiffusionChart
     pieces: Float[Array, " pieces"]
+    thinned: bool = False
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{value:.4g}" for value in self.eigenvalues[:5])
@@ -179,13 +182,15 @@ class Chart:
         m = self.probe.activations.shape[1]
         if y.shape[1] != m:
             raise InputError(f"activations: {y.shape[1]} neurons, but the chart has {m}")
-        y, _ = manifold.project(y)
         result = np.empty((len(y), len(self.eigenvalues)))
-        block = max(1, (1 << 22) // (2 * self.graph.index.shape[1] * y.shape[1] * (self.dimension + 1)))
-        for start in range(0, len(y), block):
-            rows = slice(start, start + block)
+        _ = self.manifold.tree  # made once, before threads ask for it
+
+        def extend(rows: slice) -> None:
             with np.errstate(over="ignore", invalid="ignore"):  # far away squares overflow, and the answer is NaN
-                result[rows] = self._extend(y[rows])
+                result[rows] = self._extend(manifold.project(y[rows])[0])
+
+        width = 2 * self.graph.index.shape[1] * manifold.activations.shape[1] * (self.dimension + 1)
+        parallel.each(extend, parallel.blocks(len(y), width))
         return result
 
     def _extend(self, y: Array) -> Array:
@@ -212,19 +217,20 @@ class Chart:
             return average / total[:, None] / self.decay
 
 
-def chart(probe: Probe, method: DiffusionChart | None = None) -> Chart:
+def chart(probe: Probe, method: DiffusionChart | None = None, *, keep: Any = None) -> Chart:
     """Chart the input manifold as one network shows it.
 
     Args:
         probe: the network seen at some inputs.
         method: how to chart; default :class:`DiffusionChart`.
+        keep: rows that are charted in any case where samples are more than ``method.landmarks``: anchors of a match.
 
     Returns:
         The chart of the largest connected piece of the sample. Of samples that coarse recording gives the same
-        activations one is charted.
+        activations one is charted, and of very many samples landmarks.
 
     Raises:
-        InputError: ``probe`` is not a probe, or has too few samples.
+        InputError: ``probe`` is not a probe, or has too few samples; ``keep`` are not rows of it.
 
     Examples:
         >>> import numpy as np, sametask as st
@@ -239,10 +245,16 @@ def chart(probe: Probe, method: DiffusionChart | None = None) -> Chart:
     method = DiffusionChart() if method is None else method
     if not isinstance(method, DiffusionChart):
         raise InputError(f"method: {_check.shown(method)}; give st.DiffusionChart(…)")
+    kept = np.empty(0, np.int64) if keep is None or not len(keep) else _check.rows("keep", keep)
+    if len(kept) and kept.max() >= len(probe):
+        raise InputError(f"keep: row {kept.max()} of {len(probe)} samples; rows count from 0")
     alike = probe.first_alike
-    distinct = np.flatnonzero(alike == np.arange(len(probe)))
-    graph, measured, rows, pieces = _connected(probe if len(distinct) == len(probe) else probe.take(distinct), method)
-    rows = distinct[rows]
+    charted = np.flatnonzero(alike == np.arange(len(probe)))
+    thinned = len(charted) > method.landmarks
+    if thinned:
+        charted = charted[_landmarks(probe, charted, method, np.searchsorted(charted, alike[kept]))]
+    graph, measured, rows, pieces = _connected(probe if len(charted) == len(probe) else probe.take(charted), method)
+    rows = charted[rows]
     position = np.full(len(probe), -1)
     position[rows] = np.arange(len(rows))
     position = position[alike]
@@ -273,6 +285,7 @@ def chart(probe: Probe, method: DiffusionChart | None = None) -> Chart:
         operator=operator,
         options=method,
         pieces=pieces,
+        thinned=thinned,
     )
 
 
@@ -291,6 +304,15 @@ def blocks(eigenvalues: Float[Array, " e"], gap: float) -> tuple[tuple[int, ...]
         else:
             runs.append([k])
     return tuple(tuple(run) for run in runs)
+
+
+def _landmarks(probe: Probe, among: Array, method: DiffusionChart, keep: Array) -> Array:
+    """Which of some samples stand for all of them."""
+    manifold = probe.manifold
+    everyone = len(among) == len(probe)
+    activations = manifold.activations if everyone else manifold.activations[among]
+    metric = manifold.metric if everyone else manifold.metric.take(among)
+    return well_spread(activations, metric, method.landmarks, keep=keep)
 
 
 def _connected(probe: Probe, method: DiffusionChart) -> tuple[NeighbourGraph, Probe, Array, Array]:

@@ -25,6 +25,8 @@ class DiffusionChart:
         overfetch: candidates in activation space for each neighbour kept.
         curvature_factor: how many times the local curvature a pair's normal component may show before it counts as a
             tangent-blind shortcut; infinity switches this guard off.
+        landmarks: samples charted at most. Of more so many are, as far apart as they can be, and the others have their
+            coordinates from these (:meth:`~sametask.charts.chart.Chart.embed`).
         block_gap: eigenvalues closer than this relative gap form a block, unless their noise is known to be less.
     """
 
@@ -35,6 +37,7 @@ class DiffusionChart:
     overfetch: float = 4.0
     curvature_factor: float = 3.0
     block_gap: float = 0.15
+    landmarks: int = 100_000
 
     def __post_init__(self) -> None:
         _check.count("eigenpairs", self.eigenpairs)
@@ -47,6 +50,7 @@ class DiffusionChart:
         if not (_is_number(self.overfetch) and self.overfetch >= 1):
             raise InputError(f"overfetch: {_check.shown(self.overfetch)}; give a number of at least 1")
         _check.positive("block_gap", self.block_gap)
+        _check.count("landmarks", self.landmarks, least=100)
         if not (_is_number(self.curvature_factor) and self.curvature_factor > 0):
             raise InputError(
                 f"curvature_factor: {_check.shown(self.curvature_factor)}; give a number above zero, or infinity"

@@ -79,7 +79,14 @@ class Pairwise:
         pairs = {(i, j): self.rows(i, j) for i in range(n) for j in range(i + 1, n)}
         matched = [pair for pair, rows in pairs.items() if len(rows) < PAIRED]
         charted = {k for pair in matched for k in pair if len(self.probes[k]) >= FEWEST}
-        arguments = [(probe, self.method, self.seed, k in charted) for k, probe in enumerate(self.probes)]
+        keep: list[list[Array]] = [[np.empty(0, np.int64)] for _ in self.probes]
+        for pair in matched:
+            for side, k in enumerate(pair):
+                keep[k].append(pairs[pair][:, side])
+        arguments = [
+            (probe, self.method, self.seed, k in charted, np.unique(np.concatenate(keep[k])))
+            for k, probe in enumerate(self.probes)
+        ]
         told = list(self._each(_single, arguments, "charting networks"))
         self.singles, self.problems = [each[0] for each in told], [each[1] for each in told]
         direct, free = [], []
@@ -211,11 +218,13 @@ def _by_one_thread(function: Callable, *given: object) -> object:
         return function(*given)
 
 
-def _single(probe: Probe, method: DiffusionChart, seed: int, charted: bool) -> tuple[Single | None, str | None]:
+def _single(
+    probe: Probe, method: DiffusionChart, seed: int, charted: bool, keep: Array
+) -> tuple[Single | None, str | None]:
     """What a network shows by itself; and why it could not be charted, where it should have been."""
     single = None
     try:
-        single = Single.of(probe, method, seed)
+        single = Single.of(probe, method, seed, keep)
         if charted:
             _ = single.chart.manifold.normal, single.own, single.supported.volume  # made here, and sent back
     except (ValueError, ArithmeticError, RuntimeError) as error:  # whatever it is, the others can be judged

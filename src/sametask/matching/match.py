@@ -290,7 +290,13 @@ def anchor_rows(first: Chart, second: Chart, anchors: Any) -> Int[Array, "k 2"]:
     charts = (first, second)
     given = _check.row_pairs("anchors", anchors, (len(first.position), len(second.position)))
     pairs = np.stack([chart.position[rows] for chart, rows in zip(charts, given.T, strict=True)], axis=1)
-    pairs = pairs[(pairs >= 0).all(axis=1)]
+    charted = (pairs >= 0).all(axis=1)
+    if not charted.all() and any(chart.thinned for chart in charts):
+        raise InputError(
+            f"anchors: {int((~charted).sum())} of {len(pairs)} name samples that landmarks stand for; chart with "
+            "st.chart(probe, keep=rows of the anchors), or match with st.compare"
+        )
+    pairs = pairs[charted]
     for column in (0, 1):  # samples that share their activations share their place: one partner for all of them
         pairs = pairs[np.sort(np.unique(pairs[:, column], return_index=True)[1])]
     return pairs

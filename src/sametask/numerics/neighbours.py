@@ -138,7 +138,7 @@ def neighbour_graph(
     n, m = activations.shape
     kept = min(neighbours, n - 1)
     fetched = int(min(np.ceil(overfetch * kept), n - 1))
-    samples = _Samples.of(activations, metric, KDTree(activations) if tree is None else tree)
+    samples = Samples.of(activations, metric, KDTree(activations) if tree is None else tree)
     guarded = np.isfinite(curvature_factor) and m > metric.dimension
     bounds = _Bounds.of(samples, fetched, curvature_factor) if guarded else None
     found = _candidates(samples, fetched, bounds)
@@ -172,7 +172,7 @@ def neighbour_graph(
 
 
 @dataclass(frozen=True)
-class _Samples:
+class Samples:
     """The samples in the order of the tree's leaves: what is worked on together lies close together.
 
     Attributes:
@@ -190,18 +190,19 @@ class _Samples:
     tree: KDTree
 
     @staticmethod
-    def of(activations: Array, metric: LocalMetric, tree: KDTree) -> _Samples:
+    def of(activations: Array, metric: LocalMetric, tree: KDTree) -> Samples:
+        """Samples in the order of the leaves of their tree."""
         order = np.asarray(tree.indices)
         place = np.empty(len(order), np.int32)
         place[order] = np.arange(len(order))
-        return _Samples(activations[order], metric.frames[order], metric.gains[order], order, place, tree)
+        return Samples(activations[order], metric.frames[order], metric.gains[order], order, place, tree)
 
     def near(self, rows: slice, count: int) -> Array:
         """(p, count) the nearest of each of a run of samples in activation space, without itself."""
         found = self.tree.query(self.activations[rows], count + 1)[1].reshape(-1, count + 1)
         return _without_self(self.place[found], np.arange(rows.start, rows.stop))
 
-    def pairs(self, rows: slice, j: Int[Array, "p k"]) -> _Pairs:
+    def pairs(self, rows: slice, j: Int[Array, "p k"]) -> Pairs:
         """A run of samples, each held against those that ``j`` names."""
         frames, gains = self.frames[rows], self.gains[rows, None]
         frames_there, gains_there = self.frames[j], self.gains[j]
@@ -220,7 +221,7 @@ class _Samples:
         same_side = np.einsum("nkm,nkm->nk", left, change) > 0
         left += change
         aside = np.where(same_side, 0.5 * np.sqrt(_squares(left)), 0)
-        return _Pairs(ambient, squared, normal, aside)
+        return Pairs(ambient, squared, normal, aside)
 
     def steps(self, rows: slice | Array, j: Int[Array, "p k"]) -> tuple[Array, Array]:
         """Intrinsic steps to the samples that ``j`` names, and by how much either end disagrees on their lengths."""
@@ -232,7 +233,7 @@ class _Samples:
 
 
 @dataclass(frozen=True)
-class _Pairs:
+class Pairs:
     """Each of some samples against several others.
 
     Attributes:
@@ -272,7 +273,7 @@ class _Bounds:
     rounding: float
 
     @staticmethod
-    def of(samples: _Samples, fetched: int, factor: float) -> _Bounds:
+    def of(samples: Samples, fetched: int, factor: float) -> _Bounds:
         n, m = samples.activations.shape
         first = _first(samples.frames.shape[1], fetched)
         bend, noise = np.empty(n), np.empty(n)
@@ -287,7 +288,7 @@ class _Bounds:
         digits = np.finfo(samples.activations.dtype).eps * np.sqrt(m)
         return _Bounds(bend, noise, factor, 8 * digits * float(np.abs(samples.activations).max()))
 
-    def exceeded(self, rows: slice, j: Array, seen: _Pairs) -> Array:
+    def exceeded(self, rows: slice, j: Array, seen: Pairs) -> Array:
         """(p, k) whether the normal component is larger than the curvature at either end explains."""
         here = np.maximum(self.bend[rows, None] * seen.squared, self.noise[rows, None])
         there = np.maximum(self.bend[j] * seen.squared, self.noise[j])
@@ -315,7 +316,7 @@ class _Candidates:
     aside: Array
 
 
-def _candidates(samples: _Samples, fetched: int, bounds: _Bounds | None) -> _Candidates:
+def _candidates(samples: Samples, fetched: int, bounds: _Bounds | None) -> _Candidates:
     n, m = samples.activations.shape
     d = samples.frames.shape[1]
     near, squared = np.empty((n, fetched), np.int32), np.empty((n, fetched))
@@ -352,7 +353,7 @@ def _without_self(found: Array, own: Array) -> Array:
     return found[~is_self].reshape(len(found), -1)
 
 
-def _vouch(samples: _Samples, found: _Candidates) -> Array:
+def _vouch(samples: Samples, found: _Candidates) -> Array:
     """(n, k) suspects that third samples vouch for.
 
     Where gains differ with direction the nearest candidates lie along the weak directions, and the manifold may bend
@@ -380,7 +381,7 @@ def _vouch(samples: _Samples, found: _Candidates) -> Array:
     return vouched & ~found.aside
 
 
-def _evenness(samples: _Samples, found: _Candidates, shortcut: Array, asked: Int[Array, " p"]) -> Array:
+def _evenness(samples: Samples, found: _Candidates, shortcut: Array, asked: Int[Array, " p"]) -> Array:
     """How evenly the nearest trusted candidates lie to all sides: 1 evenly (in half a ball too), 0 on a line."""
     _, d, m = samples.frames.shape
     count = max(2, shortcut.shape[1] // 4)

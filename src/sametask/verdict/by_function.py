@@ -9,6 +9,7 @@ from sametask._outcome import Finding, Severity
 from sametask._types import Array
 from sametask.charts.chart import Chart, chart
 from sametask.matching.match import spectral_scale
+from sametask.numerics.thinning import well_spread
 from sametask.transformation import Transformation
 from sametask.verdict import diagnosis
 from sametask.verdict.direction import Direction, directions
@@ -27,8 +28,8 @@ _TRIAL = 0.2
 
 def judge(case: Case) -> Judgement:
     """Test in each direction, held out, whether one network's activations are a function of the other's."""
-    paired = [single.take(case.pairs[:, k]) for k, single in enumerate(case.singles)]
     rows = case.pairs
+    paired = [single.take(rows[:, k]) for k, single in enumerate(case.singles)]
     lacks = (_contradicted(case, 0, 1), _contradicted(case, 1, 0))
     there, back = directions((paired[0], paired[1]), lacks, int(case.rng.integers(2**31)))
     decision, confidence = _decided(there, back)
@@ -39,6 +40,10 @@ def judge(case: Case) -> Judgement:
     if case.brief:
         why = () if decision in _ONE_WAY_OR_BOTH else _why_not(case, there, back, more)
         return Judgement(decision, confidence, tuple(evidence), tuple(why), needed=more)
+    if len(rows) > case.method.landmarks:
+        manifold = paired[0].probe.manifold
+        rows = rows[well_spread(manifold.activations, manifold.metric, case.method.landmarks)]
+        paired = [single.take(rows[:, k]) for k, single in enumerate(case.singles)]
     one, two, kept, findings = _paired_charts(paired[0], paired[1])
     transformation, trial = None, None
     if decision in _ONE_WAY_OR_BOTH:

@@ -139,11 +139,13 @@ def own_figures(probe: Probe, whole: Chart, method: DiffusionChart, rng: np.rand
         rng: of the halves.
     """
     edges = whole.edges
+    # where landmarks stand for all, what is told is of these
+    among = whole.rows if whole.thinned else np.arange(len(probe))
     strains = np.full((_SPLITS, len(whole.rows)), np.nan)
     outside, distances = [], []
     draws = [rng, *rng.spawn(_SPLITS - 1)]  # how often strain is told changes no other figure
     for split in range(_SPLITS):
-        rows, charts = _halves(probe, method, draws[split])
+        rows, charts = _halves(probe, among, method, draws[split])
         for kept, source, target in ((rows[0], *charts), (rows[1], *charts[::-1])):
             sample, offset, _ = target.manifold.locate(target.manifold.project(source.probe.activations)[0])
             between = source.edges
@@ -156,16 +158,16 @@ def own_figures(probe: Probe, whole: Chart, method: DiffusionChart, rng: np.rand
     strains = np.minimum(strains, 1)
     others = [_around(edges, np.delete(strains, split, axis=0)) for split in range(_SPLITS)]
     scatter = max(beyond(*_both_known(each, other)) for each, other in zip(strains, others, strict=True))
-    spectrum = own_spectrum(probe, method, rng)
+    spectrum = own_spectrum(probe.take(among) if whole.thinned else probe, method, rng)
     return OwnFigures(spectrum, _around(edges, strains), scatter, max(outside), max(distances))
 
 
 def _halves(
-    probe: Probe, method: DiffusionChart, rng: np.random.Generator
+    probe: Probe, among: Array, method: DiffusionChart, rng: np.random.Generator
 ) -> tuple[tuple[Array, Array], tuple[Chart, Chart]]:
-    """Rows of two halves of a network's samples, or of so many at most, and their charts."""
-    half = min(len(probe) // 2, _MOST)
-    order = rng.permutation(len(probe))
+    """Rows of two halves of some of a network's samples, or of so many at most, and their charts."""
+    half = min(len(among) // 2, _MOST)
+    order = rng.permutation(among)
     one, two = np.sort(order[:half]), np.sort(order[half : 2 * half])
     return (one, two), (chart(probe.take(one), method), chart(probe.take(two), method))
 
@@ -249,7 +251,7 @@ def spectra_in_place(
 
 def own_spectra_in_place(probe: Probe, method: DiffusionChart, rng: np.random.Generator) -> float:
     """How far apart those spectra are for half of a network's samples, and where these are on the other half."""
-    _, (one, two) = _halves(probe, method, rng)
+    _, (one, two) = _halves(probe, np.arange(len(probe)), method, rng)
     sample, offset, _ = two.manifold.locate(two.manifold.project(one.probe.activations)[0])
     here, there = spectra_in_place(one, np.arange(len(one.rows)), two, sample, offset)
     return float(np.sqrt(np.mean(np.square(here - there))))

@@ -36,6 +36,7 @@ class Single:
         folds: where its activations turn back on themselves.
         method: how it is charted.
         seed: of the resampling behind its own figures, which are the same whatever it is compared with.
+        keep: rows that are charted in any case, however many samples there are.
     """
 
     given: Probe
@@ -44,13 +45,14 @@ class Single:
     folds: Folds
     method: DiffusionChart
     seed: int = 0
+    keep: Int[Array, " k"] | None = None
 
     @staticmethod
-    def of(probe: Probe, method: DiffusionChart, seed: int) -> Single:
+    def of(probe: Probe, method: DiffusionChart, seed: int, keep: Int[Array, " k"] | None = None) -> Single:
         """What a probe shows by itself."""
         rank = local_rank(probe)
         used = probe.truncate(rank.rank)
-        return Single(probe, used, rank, find_folds(used), method, seed)
+        return Single(probe, used, rank, find_folds(used), method, seed, keep)
 
     def findings(self, subject: str) -> list[Finding]:
         """What is noticed about its probe; ``subject`` is whose it is."""
@@ -88,7 +90,7 @@ class Single:
     @cached_property
     def chart(self) -> Chart:
         """The chart of its samples."""
-        return chart(self.probe, self.method)
+        return chart(self.probe, self.method, keep=self.keep)
 
     @cached_property
     def supported(self) -> Supported:
@@ -103,7 +105,8 @@ class Single:
     @cached_property
     def spectrum(self) -> OwnSpectrum:
         """What chance does to its leading eigenvalues, where nothing else of :attr:`own` is asked for."""
-        return floors.own_spectrum(self.probe, self.method, np.random.default_rng(self.seed))
+        probe = self.chart.measured if self.chart.thinned else self.probe
+        return floors.own_spectrum(probe, self.method, np.random.default_rng(self.seed))
 
     def take(self, rows: Int[Array, " p"]) -> Single:
         """The network at some of its samples; itself where these are all of them, as they come."""
