@@ -48,10 +48,13 @@ class Projection:
 
     def apply(self, values: Float[Array, "p m"]) -> tuple[Float[Array, "p r"], Float[Array, " p"]]:
         """The coordinates of activations, and their distances from the span."""
-        centred = values - self.centre
-        coordinates = centred @ self.basis
-        left = np.maximum(np.square(centred).sum(axis=1) - np.square(coordinates).sum(axis=1), 0)
-        return coordinates, np.sqrt(left)
+        coordinates = np.empty((len(values), self.basis.shape[1]), np.result_type(values, self.basis))
+        left = np.empty(len(values), coordinates.dtype)
+        for rows in parallel.blocks(len(values), values.shape[1], 1 << 22):
+            centred = values[rows] - self.centre
+            coordinates[rows] = centred @ self.basis
+            left[rows] = np.square(centred).sum(axis=1) - np.square(coordinates[rows]).sum(axis=1)
+        return coordinates, np.sqrt(np.maximum(left, 0))
 
     def lift(self, coordinates: Float[Array, "p r"]) -> Float[Array, "p m"]:
         """The activations in the span that have these coordinates."""

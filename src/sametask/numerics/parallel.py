@@ -18,10 +18,13 @@ _R = TypeVar("_R")
 CACHED = 1 << 18
 """Numbers that stay near the processor: work on more at a time waits for memory."""
 
+_LEAST = 16
+"""Rows: the calls that work on fewer cost more than the work."""
+
 
 def blocks(n: int, size: int, most: int = CACHED) -> list[slice]:
-    """Slices of ``n`` rows that hold about ``most`` numbers each, ``size`` numbers a row."""
-    step = max(1, most // max(size, 1))
+    """Slices of ``n`` rows that hold about ``most`` numbers each, ``size`` numbers a row; but of some rows at least."""
+    step = max(_LEAST, most // max(size, 1))
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 

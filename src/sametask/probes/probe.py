@@ -213,8 +213,10 @@ class Probe:
 
     @property
     def pieces(self) -> tuple[Float[Array, "n m"], Float[Array, "n d m"]]:
-        """All activations, and their derivatives along the frames of :attr:`manifold`."""
-        return self.activations, self._reduced[1]
+        """All activations, and their derivatives along the frames of :attr:`manifold`. Made anew, as they are large."""
+        slopes = self.metric.frames * self.metric.gains[:, :, None]
+        turn = self._reduced[1]
+        return self.activations, slopes if turn is None else np.matmul(turn, slopes, out=slopes)
 
     @cached_property
     def first_alike(self) -> Int[Array, " n"]:
@@ -228,48 +230,63 @@ class Probe:
         return alike if np.mean(alike != everyone) <= _MOST_ALIKE else everyone
 
     @cached_property
-    def _reduced(self) -> tuple[SampledManifold, Array]:
+    def _projection(self) -> Projection | None:
         n, m = self.activations.shape
-        slopes = self.metric.gains[:, :, None] * self.metric.frames
-        if m <= _WIDE or n <= _WIDE:
-            return SampledManifold(self.activations, _positive(self.metric)), slopes
-        projection = Projection.fit(self.activations, _WIDE)
+        return None if m <= _WIDE or n <= _WIDE else Projection.fit(self.activations, _WIDE)
+
+    @cached_property
+    def _reduced(self) -> tuple[SampledManifold, Array | None]:
+        """The manifold, and how its frames are turned from those of the metric; None where they are the same."""
+        projection = self._projection
+        if projection is None:
+            return SampledManifold(self.activations, _positive(self.metric)), None
         # the projected Jacobian in terms of the old frames: its right factor carries those to the new frames
-        projected = local_metric.from_jacobians(np.swapaxes(slopes @ projection.basis, 1, 2), common_basis=True)
+        slopes = np.matmul(self.metric.frames, projection.basis) * self.metric.gains[:, :, None]
+        projected = local_metric.from_jacobians(np.swapaxes(slopes, 1, 2), common_basis=True)
         turn = projected.directions
         assert turn is not None
         directions = None if self.metric.directions is None else turn @ self.metric.directions
         metric = dataclasses.replace(projected, directions=directions, inflation=self.metric.inflation)
         metric = _positive(metric)
-        manifold = SampledManifold(projection.apply(self.activations)[0], metric, projection=projection)
-        return manifold, turn @ slopes
+        return SampledManifold(projection.apply(self.activations)[0], metric, projection=projection), turn
 
     def smoothed(self, neighbours: Int[Array, "n k"]) -> Probe:
         """The probe with the noise of its local metric smoothed away over neighbours; itself where they show none."""
-        manifold, slopes = self._reduced
+        manifold = self.manifold
         inverse = smoothed_inverse(manifold.activations, manifold.metric, neighbours)
         if inverse is None:
             return self
         metric = local_metric.from_slopes(
-            np.linalg.cholesky(inverse).swapaxes(1, 2) @ slopes, manifold.metric.directions
+            np.linalg.cholesky(inverse).swapaxes(1, 2) @ self.pieces[1], manifold.metric.directions
         )
-        return dataclasses.replace(self, metric=metric)
+        return self._with(metric=metric)
 
     def rescale(self, factor: float) -> Probe:
         """The probe in intrinsic units ``factor`` times smaller: its intrinsic lengths are ``factor`` times as many."""
         scale = None if self.scale is None else self.scale * factor
-        return dataclasses.replace(self, metric=self.metric.rescale(factor), scale=scale)
+        return self._with(metric=self.metric.rescale(factor), scale=scale)
+
+    def _with(self, **changes: Any) -> Probe:
+        """The probe with some of its fields changed; wide activations are reduced as they were."""
+        result = dataclasses.replace(self, **changes)
+        if "_projection" in vars(self):
+            vars(result)["_projection"] = self._projection
+        return result
 
     def take(self, rows: Int[Array, " p"]) -> Probe:
         """The probe at some of its samples."""
         rows = np.asarray(rows)
-        return dataclasses.replace(
-            self,
+        result = self._with(
             activations=self.activations[rows],
             metric=self.metric.take(rows),
             ids=None if self.ids is None else self.ids[rows],
             inputs=None if self.inputs is None else self.inputs[rows],
         )
+        if "_reduced" in vars(self) and self._projection is not None:
+            whole, turn = self._reduced
+            manifold = SampledManifold(whole.activations[rows], whole.metric.take(rows), projection=whole.projection)
+            vars(result)["_reduced"] = manifold, None if turn is None else turn[rows]
+        return result
 
     def select(self, neurons: Sequence[int] | Int[Array, " k"], *, name: str | None = None) -> Probe:
         """The probe with only some of its neurons: their activations and their own local metric.
@@ -300,7 +317,7 @@ class Probe:
 
     def truncate(self, dimension: int) -> Probe:
         """The probe with only the intrinsic directions of largest gain."""
-        return dataclasses.replace(self, metric=self.metric.truncate(dimension))
+        return self if dimension >= self.dimension else self._with(metric=self.metric.truncate(dimension))
 
     # -- files -------------------------------------------------------------------------------------------------------
 

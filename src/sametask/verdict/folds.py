@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from sametask._types import Array, Bool, Float, Int
+from sametask.numerics import parallel
 from sametask.numerics.local_metric import LocalMetric
 from sametask.numerics.manifold import SampledManifold
 from sametask.probes.probe import Probe
@@ -61,20 +62,26 @@ def find_folds(probe: Probe) -> Folds:
 
 def _meeting(probe: Probe) -> Bool[Array, " n"]:
     """Samples with near neighbours that respond in another way, where no smooth change of the response explains it."""
-    manifold = probe.manifold
-    n = len(probe)
-    near = np.asarray(manifold.tree.query(manifold.activations, min(_NEAR, n - 1) + 1)[1])[:, 1:]
-    i, j = np.repeat(np.arange(n), near.shape[1]), near.ravel()
-    difference = _jacobian_difference(manifold.metric, i, j)
-    change = manifold.activations[j] - manifold.activations[i]
-    normal, length = _normal_and_length(manifold.metric, i, j, change)
+    manifold, n = probe.manifold, len(probe)
+    tree, metric, y = manifold.tree, manifold.metric, manifold.activations
+    count = min(_NEAR, n - 1)
+    difference, normal, length = (np.empty((n, count)) for _ in range(3))
+
+    def look(rows: slice) -> None:
+        j = np.asarray(tree.query(y[rows], count + 1)[1])[:, 1:].ravel()
+        i = np.repeat(np.arange(rows.start, rows.stop), count)
+        difference[rows] = _jacobian_difference(metric, i, j).reshape(-1, count)
+        found = _normal_and_length(metric, i, j, y[j] - y[i])
+        normal[rows], length[rows] = (each.reshape(-1, count) for each in found)
+
+    parallel.each(look, parallel.blocks(n, count * y.shape[1] * (metric.dimension + 1)))
     # how fast Jacobians change along the sheet, judged by the more alike half of all pairs
     rate = np.quantile(difference / np.maximum(length, np.finfo(float).tiny), 0.25)
     # and how unlike they are for want of precision: a small burst tells a Jacobian only roughly
     noise = np.quantile(difference, 0.25)
     limit = np.maximum(np.maximum(_CLEAR, 10 * noise), 8 * rate * length)
     # a pair far apart for its own tangent planes is no near pair, whatever its Jacobians are
-    clash = ((difference > limit) & (normal < _TANGENTIAL)).reshape(near.shape)
+    clash = (difference > limit) & (normal < _TANGENTIAL)
     meeting = clash.mean(axis=1) >= 0.25
     rows = np.flatnonzero(meeting)
     if len(rows):
