@@ -74,6 +74,8 @@ def report(found: dict[int, dict[str, Any]]) -> None:
 
 def measured(size: int, options: argparse.Namespace) -> dict[str, Any]:
     """Seconds and peak memory of each stage with so many samples of each network."""
+    import numpy as np
+
     import sametask as st
     from sametask.verdict.single import Single
     from worlds import pair, relative_error
@@ -91,8 +93,8 @@ def measured(size: int, options: argparse.Namespace) -> dict[str, Any]:
 
     with stage("chart of one"):
         chart = st.chart(drawn.first, method, keep=drawn.anchors[:, 0])
-    with stage(f"embed all {'(none left)' if not chart.thinned else ''}".strip()):
-        if chart.thinned:
+    if chart.thinned:
+        with stage("embedding of all"):
             chart.embed(drawn.first.activations)
     says = f"λ = {', '.join(f'{value:.4g}' for value in chart.eigenvalues[:4])}"
     if options.whole and size > 100_000:
@@ -107,10 +109,10 @@ def measured(size: int, options: argparse.Namespace) -> dict[str, Any]:
     single.__dict__["chart"] = chart
     with stage("noise floor of one"):
         _ = single.own
-    some = drawn.first.activations[:CALLS]
-    with stage(f"forward of {len(some):,}"):
+    some = np.resize(drawn.first.activations, (CALLS, drawn.first.activations.shape[1]))
+    with stage(f"forward of {CALLS:,}"):
         transformation.forward(some)
-    rate = len(some) / stages[f"forward of {len(some):,}"][0]
+    rate = CALLS / stages[f"forward of {CALLS:,}"][0]
     del chart, other, match, transformation, single
     with stage("compare, all of it"):
         verdict = st.compare(drawn.first, drawn.second, anchors=drawn.anchors, method=method)

@@ -13,6 +13,7 @@ from sametask._types import Array, Bool, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching import isometric
 from sametask.matching.isometric import Images
+from sametask.numerics import parallel
 from sametask.numerics.edges import Edges
 from sametask.numerics.manifold import SampledManifold
 
@@ -123,6 +124,16 @@ def on_all_sides(
     """
     d = steps.shape[2]
     count = min(3 * d + 5 if count is None else count, steps.shape[1])
+    result = np.empty(len(steps), bool)
+
+    def judge(rows: slice) -> None:
+        result[rows] = _on_all_sides(steps[rows], present[rows], count)
+
+    parallel.each(judge, parallel.blocks(len(steps), steps.shape[1] * d))
+    return result
+
+
+def _on_all_sides(steps: Array, present: Array, count: int) -> Array:
     length = np.where(present, np.linalg.norm(steps, axis=2), np.inf)
     order = np.argsort(length, axis=1, kind="stable")[:, :count]
     length = np.take_along_axis(length, order, axis=1)
