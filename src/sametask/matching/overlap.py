@@ -123,11 +123,11 @@ def on_all_sides(
         array([ True, False])
     """
     d = steps.shape[2]
-    count = min(3 * d + 5 if count is None else count, steps.shape[1])
+    nearest = min(3 * d + 5 if count is None else count, steps.shape[1])
     result = np.empty(len(steps), bool)
 
     def judge(rows: slice) -> None:
-        result[rows] = _on_all_sides(steps[rows], present[rows], count)
+        result[rows] = _on_all_sides(steps[rows], present[rows], nearest)
 
     parallel.each(judge, parallel.blocks(len(steps), steps.shape[1] * d))
     return result

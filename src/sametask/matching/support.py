@@ -7,7 +7,7 @@ nothing) their edges do: no sample of either network may lie beyond those of the
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +16,7 @@ import numpy as np
 from sametask._types import Array, Float, Int
 from sametask.matching import landmarks
 from sametask.matching.least_squares import Pulls
+from sametask.numerics import parallel
 from sametask.numerics.edges import Edges
 from sametask.numerics.manifold import SampledManifold
 from sametask.numerics.neighbours import NeighbourGraph
@@ -60,27 +61,30 @@ def beyond(
     """
     result = np.zeros(offset.shape)
     reach = np.sqrt(np.where(graph.present, graph.squared, 0).max(axis=1))
-    for rows, steps in _around(manifold, graph, sample, own=own):
+
+    def look(rows: slice) -> None:
+        steps = _around(manifold, graph, sample[rows], own=own)
         result[rows] = -_nearest_to_origin(steps - offset[rows, None], _INSIDE * reach[sample[rows]])
+
+    _in_blocks(look, manifold, graph, len(sample))
     return result
 
 
-def _around(
-    manifold: SampledManifold, graph: NeighbourGraph, sample: Array, *, own: bool
-) -> Iterator[tuple[Array, Array]]:
-    """Some of ``sample`` at a time: which, and the steps to those around each; and to itself, if it is its ``own``."""
-    block = max(1, (1 << 21) // (graph.index.shape[1] * manifold.activations.shape[1]))
-    for start in range(0, len(sample), block):
-        rows = np.arange(start, min(start + block, len(sample)))
-        at = sample[rows]
-        near = graph.index[at]
-        change = manifold.activations[near] - manifold.activations[at][:, None]
-        everyone = np.repeat(at, near.shape[1])
-        steps = manifold.normal(everyone, manifold.step(everyone, change.reshape(len(everyone), -1)))[0]
-        steps = steps.reshape(*near.shape, -1)
-        filling = np.zeros((len(at), 1, steps.shape[2])) if own else steps[:, :1]
-        steps = np.where(graph.present[at][:, :, None], steps, filling)
-        yield rows, np.concatenate([steps, filling], axis=1)
+def _in_blocks(look: Callable[[slice], None], manifold: SampledManifold, graph: NeighbourGraph, count: int) -> None:
+    _ = manifold.normal  # made once, before threads ask for it
+    parallel.each(look, parallel.blocks(count, graph.index.shape[1] * manifold.activations.shape[1]))
+
+
+def _around(manifold: SampledManifold, graph: NeighbourGraph, sample: Array, *, own: bool) -> Array:
+    """(p, k + 1, d) steps from each sample to those around it; and to itself, if it is its ``own``."""
+    near = graph.index[sample]
+    change = manifold.activations[near] - manifold.activations[sample][:, None]
+    everyone = np.repeat(sample, near.shape[1])
+    steps = manifold.normal(everyone, manifold.step(everyone, change.reshape(len(everyone), -1)))[0]
+    steps = steps.reshape(*near.shape, -1)
+    filling = np.zeros((len(sample), 1, steps.shape[2])) if own else steps[:, :1]
+    steps = np.where(graph.present[sample][:, :, None], steps, filling)
+    return np.concatenate([steps, filling], axis=1)
 
 
 def _nearest_to_origin(points: Float[Array, "p k d"], tolerance: Float[Array, " p"]) -> Float[Array, "p d"]:
@@ -147,9 +151,13 @@ class Supported:
         """The manifold with its edge found."""
         directions = np.random.default_rng(0).normal(size=(manifold.dimension, _DIRECTIONS))
         directions /= np.linalg.norm(directions, axis=0)
-        depth = np.empty(graph.size)
-        for rows, steps in _around(manifold, graph, np.arange(graph.size), own=False):
+        depth, everyone = np.empty(graph.size), np.arange(graph.size)
+
+        def look(rows: slice) -> None:
+            steps = _around(manifold, graph, everyone[rows], own=False)
             depth[rows] = np.maximum((steps @ directions).max(axis=1).min(axis=1), 0)
+
+        _in_blocks(look, manifold, graph, graph.size)
         return Supported(manifold, graph, depth)
 
     @cached_property
