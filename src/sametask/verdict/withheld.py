@@ -52,8 +52,10 @@ def why(case: Case, matched: Match, decision: Decision, *, in_part: bool, perhap
 def _cut_open(case: Case, matched: Match) -> bool:
     """Whether one curve is closed and the other has ends, which lie side by side on the closed one: no further apart
     than samples leave gaps. Of a match only the few edges across strain."""
+    if matched.first.dimension > 1:
+        return False
     closed = [not len(single.supported.edge) for single in case.singles]
-    if matched.first.dimension > 1 or closed[0] == closed[1]:
+    if closed[0] == closed[1]:
         return False
     way_round, ending = closed.index(True), closed.index(False)
     around = (matched.first, matched.second)[way_round]
