@@ -71,11 +71,17 @@ def finite(argument: str, value: Array, *, start: int | None = None) -> None:
     if value.size == 0 or np.isfinite(value).all():
         return
     bad = np.atleast_1d(~np.isfinite(value.reshape(len(value), -1)).all(axis=1) if value.ndim else True)
-    rows = np.flatnonzero(bad) + (start or 0)
-    named = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
     among = f"{len(bad)} rows" if start is None else f"rows {start} to {start + len(bad) - 1}"
+    finite_rows(argument, np.flatnonzero(bad) + (start or 0), among)
+
+
+def finite_rows(argument: str, bad: Array, among: str) -> None:
+    """Refuse the ``bad`` rows, which are not finite, if there are any; ``among`` says of which."""
+    if not len(bad):
+        return
+    named = ", ".join(map(str, bad[:5])) + (", …" if len(bad) > 5 else "")
     raise InputError(
-        f"{argument}: NaN or infinite values in {len(rows)} of {among} ({named}); drop or repair those rows"
+        f"{argument}: NaN or infinite values in {len(bad)} of {among} ({named}); drop or repair those rows"
     )
 
 

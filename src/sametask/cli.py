@@ -30,6 +30,7 @@ from sametask.experiments.reproduce import EXPERIMENTS, check, reproduce
 from sametask.matching import SameOrder, SameSet
 from sametask.networks import Network, from_onnx, load_network
 from sametask.probes import Burst, CentralDifference, Jacobian, Neighbourhood, Neighbours, Probe, probe
+from sametask.probes.storage import progress
 from sametask.studies import classes, whitney
 from sametask.transformation import Transformation
 from sametask.verdict import Decision, Verdict
@@ -44,6 +45,8 @@ EXIT = {
 MISTAKE = 2
 _INTERRUPTED = 130
 _WIDEST = 16
+_MAPPED = 1 << 20
+"""Files of inputs that are smaller are read as a whole."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -75,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             message = f"internal error: {type(error).__name__}: {next(iter(str(error).splitlines()), '')}; "
             message += "run again with --debug, and please report it"
         if interrupted:
-            _say("sametask: interrupted", sys.stderr)
+            _say(f"sametask: interrupted{_kept(options)}", sys.stderr)
             return _INTERRUPTED
         _say(f"sametask: {message}", sys.stderr)
         return MISTAKE
@@ -177,16 +180,46 @@ def _classes(options: argparse.Namespace) -> int:
 
 
 def _saved(path: str) -> Probe:
-    if not Path(path).is_dir():
+    if not _is_saved(path):
         raise InputError(f"probes: {path} is no saved probe; save one with  sametask probe NETWORK -o {path}")
     return Probe.load(path)
 
 
 def _probe(options: argparse.Namespace) -> int:
-    probed = _probe_of(options.network, options.inputs, options.layers, options, "network", "--inputs")
-    probed.save(options.output)
-    _say(f"{options.output}: {probed}")
+    """The network is seen chunk by chunk, and gone on with where it was left; a saved probe is copied."""
+    if _is_saved(options.network):
+        probed = _probe_of(options.network, options.inputs, options.layers, options, "network", "--inputs")
+        with _naming_options(path="output"):
+            probed.save(options.output)
+        _say(f"{options.output}: {probed}")
+        return 0
+    network = load_network(options.network, options.layers)
+    x = _load("--inputs", options.inputs, mapped=True)
+    with _naming_options("chunk_rows", store="output"):
+        stored = probe(
+            network,
+            x,
+            _neighbourhood(network, x, options),
+            neurons=_neurons(options.neurons),
+            seed=options.seed,
+            store=options.output,
+            chunk_rows=options.chunk_rows,
+        )
+    _say(f"{options.output}: {stored}; {stored.found} of {stored.chunks} chunks were found finished")
     return 0
+
+
+def _kept(options: argparse.Namespace) -> str:
+    """What an interrupted ``sametask probe`` leaves to go on with."""
+    begun = progress(options.output) if options.run is _probe else None
+    if not begun:
+        return ""
+    return f"; {begun[0]} of {begun[1]} chunks of {options.output} are there: run the same command again to go on"
+
+
+def _is_saved(spec: str) -> bool:
+    """Whether a saved probe is named, be it an unfinished one, which then is refused as such."""
+    return Path(spec).is_dir() or progress(Path(spec)) is not None
 
 
 def _translate(options: argparse.Namespace) -> int:
@@ -346,7 +379,7 @@ def _probe_of(
     wanted: str,
 ) -> Probe:
     """A saved probe as it is, or a network probed at the inputs."""
-    if Path(spec).is_dir():
+    if _is_saved(spec):
         if layers:
             raise InputError(f"{argument}: {spec} is a saved probe; layers are chosen when a network is probed")
         return Probe.load(spec)
@@ -439,13 +472,16 @@ def _known(path: Path) -> list[Any]:
     return found
 
 
-def _load(argument: str, path: Path) -> Array:
-    """An array from a ``.npy`` file; never unpickled."""
+def _load(argument: str, path: Path, *, mapped: bool = False) -> Array:
+    """An array from a ``.npy`` file; never unpickled. Where ``mapped`` it stays on disk, and is read as it is used."""
     if not path.is_file():
         raise InputError(f"{argument}: no such file {path}; give a .npy file written by numpy.save")
     try:
-        with path.open("rb") as file:
-            values = np.load(file, allow_pickle=False)
+        if mapped and path.stat().st_size > _MAPPED:
+            values = np.load(path, mmap_mode="r", allow_pickle=False)
+        else:
+            with path.open("rb") as file:
+                values = np.load(file, allow_pickle=False)
     except (ValueError, EOFError, OSError):
         raise InputError(f"{argument}: {path} is not a .npy file of numbers; write one with numpy.save") from None
     if not isinstance(values, np.ndarray):
@@ -512,11 +548,17 @@ def _parser() -> argparse.ArgumentParser:
     _output(two)
     two.set_defaults(run=_compare)
 
-    three = commands.add_parser("probe", help="probe a network and save what was seen")
+    three = commands.add_parser("probe", help="probe a network and save what was seen; goes on where it was left")
     three.add_argument("network", metavar="NETWORK", help=kinds.removesuffix(" or a saved probe"))
     three.add_argument("--inputs", type=Path, metavar="X.npy", required=True, help="inputs to probe at")
     three.add_argument("--layers", nargs="+", metavar="LAYER", help="layers (default: the output)")
     three.add_argument("-o", "--output", type=Path, metavar="PROBE.zarr", required=True, help="where to save")
+    three.add_argument(
+        "--chunk-rows",
+        type=int,
+        metavar="N",
+        help="inputs that are written at once, and lost at worst when it is killed (default: some megabytes' worth)",
+    )
     three.add_argument("--seed", type=int, default=0, help="of every random choice (default %(default)s)")
     _probing(three)
     three.set_defaults(run=_probe)

@@ -13,7 +13,7 @@ import zarr
 
 import sametask as st
 from assertions import as_users_run_it, raises_one_line
-from sametask.probes import storage
+from sametask.probes.inputs import digest_of
 from worlds import RandomNetwork
 
 NETWORK = RandomNetwork.draw(2, 4, 3)
@@ -309,7 +309,7 @@ def test_arrays_that_are_not_what_was_written(name, values, saved) -> None:
 
 
 def test_the_order_of_bytes_is_no_damage() -> None:
-    assert storage._digest(Y) == storage._digest(Y.astype(">f8"))
-    assert storage._digest(Y) != storage._digest(Y.astype(np.float32))
-    assert storage._digest(Y) != storage._digest(Y.reshape(40, 2))
-    assert storage._digest(Y) == storage._digest(np.asfortranarray(Y))
+    assert digest_of(Y) == digest_of(Y.astype(">f8"))
+    assert digest_of(Y) != digest_of(Y.astype(np.float32))
+    assert digest_of(Y) != digest_of(Y.reshape(40, 2))
+    assert digest_of(Y) == digest_of(np.asfortranarray(Y))

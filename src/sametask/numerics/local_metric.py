@@ -111,9 +111,16 @@ def _svd(matrices: Float[Array, "n r c"]) -> tuple[Array, Array, Array]:
     try:
         return np.linalg.svd(matrices, full_matrices=False)
     except np.linalg.LinAlgError:
-        each = [linalg.svd(matrix, full_matrices=False, lapack_driver="gesvd") for matrix in matrices]
-        left, singular, right = (np.stack(part) for part in zip(*each, strict=True))
+        # one by one, so that what comes of a matrix does not depend on those beside it
+        left, singular, right = (np.stack(part) for part in zip(*map(_one_svd, matrices), strict=True))
         return left, singular, right
+
+
+def _one_svd(matrix: Float[Array, "r c"]) -> tuple[Array, Array, Array]:
+    try:
+        return np.linalg.svd(matrix, full_matrices=False)
+    except np.linalg.LinAlgError:
+        return linalg.svd(matrix, full_matrices=False, lapack_driver="gesvd")
 
 
 def centred(bursts: Float[Array, "n b m"]) -> Float[Array, "n b m"]:

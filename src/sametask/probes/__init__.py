@@ -9,3 +9,4 @@ from sametask.probes.probe import Probe as Probe
 from sametask.probes.probing import probe as probe
 from sametask.probes.rank import LocalRank as LocalRank
 from sametask.probes.rank import local_rank as local_rank
+from sametask.probes.stored import StoredProbe as StoredProbe

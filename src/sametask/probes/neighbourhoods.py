@@ -9,46 +9,77 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.spatial import KDTree
 
 from sametask import _check
 from sametask._check import InputError
 from sametask._types import Array
 from sametask.networks.network import Network
-from sametask.numerics import kriging, local_metric
+from sametask.numerics import local_metric
 from sametask.numerics.local_metric import LocalMetric
+from sametask.probes.draws import RowDraws
+from sametask.probes.inputs import Inputs, blocks, check_finite, digest_of
+from sametask.probes.recorded import Recorded
 
-_TUNED = 200
-"""Inputs by which smoothness and noise of a network are told."""
-_BLOCK = 1 << 22
 _MOST_INTRINSIC = 16
 """Inputs with more numbers than this are no intrinsic coordinates: no sample fills so many dimensions."""
 
 
 class Neighbourhood(ABC):
-    """How to see a small neighbourhood of each input; subclasses are final, their fields are the options."""
+    """How to see a small neighbourhood of each input; subclasses are final, their fields are the options.
+
+    What is seen at an input depends on that input, its row and the seed alone: chunks of rows can be seen in any
+    order, again, and elsewhere.
+    """
 
     kind: str
     scale: float | None = None
+    among_all = False
+    """Whether the local metric is told by activations at other samples, and so only after all are there."""
 
     @abstractmethod
-    def check(self, network: Network, inputs: Array) -> None:
+    def check(self, network: Network, inputs: Inputs) -> None:
         """Refuse a network or inputs that this way does not suit, before any work is done."""
 
-    def resolve(
-        self, network: Network, inputs: Array, neurons: Array | slice, rng: np.random.Generator
-    ) -> Neighbourhood:
-        """The same way with everything decided that must be the same for all batches."""
+    @abstractmethod
+    def directions(self, shape: tuple[int, ...]) -> int:
+        """How many directions inputs (n, …) of this shape can be moved in, once all is decided."""
+
+    def resolve(self, network: Network, inputs: Inputs, neurons: Array | slice, seed: int) -> Neighbourhood:
+        """The same way with everything decided that must be the same for all inputs."""
+        return self
+
+    def decided(self) -> dict[str, Any]:
+        """The options that :meth:`resolve` decides, as plain numbers; ``dataclasses.replace`` restores them."""
+        return {}
+
+    def described(self, inputs: Inputs, seed: int) -> dict[str, Any]:
+        """The options as JSON holds them, arrays and functions by what tells them from others."""
+        told: dict[str, Any] = {"kind": self.kind}
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]  # subclasses are data classes
+            value = getattr(self, field.name)
+            told[field.name] = value.item() if isinstance(value, np.generic) else value
+        return told
+
+    def part(self, rows: slice) -> Neighbourhood:
+        """All that is needed of this way for some of its rows."""
         return self
 
     @abstractmethod
     def observe(
-        self, network: Network, inputs: Array, rows: slice, neurons: Array | slice, rng: np.random.Generator
+        self, network: Network, inputs: Array, start: int, neurons: Array | slice, seed: int
     ) -> tuple[Array, LocalMetric | None]:
-        """Activations of the batch ``inputs[rows]`` and the local metric there; None if that needs all the samples."""
+        """Activations of a batch and the local metric there; None if that needs all the samples.
 
-    def complete(self, activations: Array, inputs: Array) -> LocalMetric:
-        """The local metric of all samples, for ways that need them all."""
+        Args:
+            network: what is seen.
+            inputs: (b, …) the batch alone; this way is the :meth:`part` for it.
+            start: the row of its first input among all.
+            neurons: which columns are kept.
+            seed: of random perturbations.
+        """
+
+    def complete(self, activations: Array, inputs: Inputs) -> Recorded:
+        """What tells the local metric from all samples, for ways that need them."""
         raise AssertionError("this neighbourhood sees its metric batch by batch")
 
 
@@ -64,7 +95,7 @@ class Jacobian(Neighbourhood):
     tangents: Any = None
     kind = "jacobian"
 
-    def check(self, network: Network, inputs: Array) -> None:
+    def check(self, network: Network, inputs: Inputs) -> None:
         """Refuse networks without derivatives and inputs that are not intrinsic coordinates."""
         if not network.differentiable:
             raise InputError(
@@ -73,13 +104,25 @@ class Jacobian(Neighbourhood):
             )
         _check_tangents(self.tangents, inputs)
 
+    def directions(self, shape: tuple[int, ...]) -> int:
+        """As many as there are tangents, or numbers in an input."""
+        return _directions(self.tangents, shape)
+
+    def described(self, inputs: Inputs, seed: int) -> dict[str, Any]:
+        """With a digest in place of the tangents."""
+        return {**super().described(inputs, seed), "tangents": _digest(self.tangents)}
+
+    def part(self, rows: slice) -> Neighbourhood:
+        """With the tangents of these rows."""
+        return self if self.tangents is None else dataclasses.replace(self, tangents=np.asarray(self.tangents)[rows])
+
     def observe(
-        self, network: Network, inputs: Array, rows: slice, neurons: Array | slice, rng: np.random.Generator
+        self, network: Network, inputs: Array, start: int, neurons: Array | slice, seed: int
     ) -> tuple[Array, LocalMetric]:
         """One forward pass and d tangent passes."""
-        activations, jacobian = network.pushforward(inputs[rows], _tangents(self.tangents, inputs, rows))
-        activations = _finite(network, activations[:, neurons], rows)
-        return activations, _from_jacobian(network, jacobian[:, neurons], rows, self.tangents is None)
+        activations, jacobian = network.pushforward(inputs, _tangents(self.tangents, inputs))
+        activations = _finite(network, activations[:, neurons], start)
+        return activations, _from_jacobian(network, jacobian[:, neurons], start, self.tangents is None)
 
 
 @dataclass(frozen=True)
@@ -96,20 +139,45 @@ class CentralDifference(Neighbourhood):
     tangents: Any = None
     kind = "difference"
 
-    def check(self, network: Network, inputs: Array) -> None:
+    def check(self, network: Network, inputs: Inputs) -> None:
         """Refuse steps that are not positive and inputs that are not intrinsic coordinates."""
         if self.step is not None:
             _check.positive("step", self.step)
         _check_tangents(self.tangents, inputs)
 
+    def directions(self, shape: tuple[int, ...]) -> int:
+        """As many as there are tangents, or numbers in an input."""
+        return _directions(self.tangents, shape)
+
+    def described(self, inputs: Inputs, seed: int) -> dict[str, Any]:
+        """With a digest in place of the tangents."""
+        return {**super().described(inputs, seed), "tangents": _digest(self.tangents)}
+
+    def part(self, rows: slice) -> Neighbourhood:
+        """With the tangents of these rows."""
+        return self if self.tangents is None else dataclasses.replace(self, tangents=np.asarray(self.tangents)[rows])
+
+    def resolve(self, network: Network, inputs: Inputs, neurons: Array | slice, seed: int) -> Neighbourhood:
+        """Fix the step by the spread of all inputs."""
+        if self.step is not None:
+            return self
+        # networks mostly compute in single precision, whatever they are given
+        step = float(np.finfo(np.float32).eps ** (1 / 3)) * max(inputs.spread(), 1e-12)
+        return dataclasses.replace(self, step=step)
+
+    def decided(self) -> dict[str, Any]:
+        """The step."""
+        assert self.step is not None  # resolved
+        return {"step": float(self.step)}
+
     def observe(
-        self, network: Network, inputs: Array, rows: slice, neurons: Array | slice, rng: np.random.Generator
+        self, network: Network, inputs: Array, start: int, neurons: Array | slice, seed: int
     ) -> tuple[Array, LocalMetric]:
         """One evaluation at each input and two along each tangent."""
-        base = inputs[rows]
-        tangents = _tangents(self.tangents, inputs, rows)
-        step = self._step(inputs)
-        activations = _finite(network, network(base)[:, neurons], rows)
+        assert self.step is not None  # resolved
+        base, step = inputs, float(self.step)
+        tangents = _tangents(self.tangents, inputs)
+        activations = _finite(network, network(base)[:, neurons], start)
         columns = []
         for k in range(tangents.shape[1]):
             shift = (step * tangents[:, k]).astype(base.dtype)
@@ -124,14 +192,7 @@ class CentralDifference(Neighbourhood):
             length = np.linalg.norm(tangents[:, k].reshape(len(base), -1).astype(np.float64), axis=1)
             difference = network(ahead)[:, neurons].astype(np.float64) - network(behind)[:, neurons]
             columns.append(difference * (length / width)[:, None])
-        return activations, _from_jacobian(network, np.stack(columns, axis=2), rows, self.tangents is None)
-
-    def _step(self, inputs: Array) -> float:
-        if self.step is not None:
-            return float(self.step)
-        spread = float(np.std(inputs.reshape(len(inputs), -1), axis=0).max())
-        # networks mostly compute in single precision, whatever they are given
-        return float(np.finfo(np.float32).eps ** (1 / 3)) * max(spread, 1e-12)
+        return activations, _from_jacobian(network, np.stack(columns, axis=2), start, self.tangents is None)
 
 
 @dataclass(frozen=True)
@@ -152,7 +213,7 @@ class Burst(Neighbourhood):
     dimension: int | None = None
     kind = "burst"
 
-    def check(self, network: Network, inputs: Array) -> None:
+    def check(self, network: Network, inputs: Inputs) -> None:
         """Refuse bursts too small for the dimension."""
         _check.positive("scale", self.scale)
         _check.count("size", self.size, least=4)
@@ -164,36 +225,57 @@ class Burst(Neighbourhood):
         if d is not None and self.size <= d + 2:
             raise InputError(f"size: bursts of {self.size}; {d} intrinsic dimensions need at least {d + 3}")
 
-    def resolve(
-        self, network: Network, inputs: Array, neurons: Array | slice, rng: np.random.Generator
-    ) -> Neighbourhood:
+    def directions(self, shape: tuple[int, ...]) -> int:
+        """The dimension."""
+        assert self.dimension is not None  # resolved
+        return self.dimension
+
+    def resolve(self, network: Network, inputs: Inputs, neurons: Array | slice, seed: int) -> Neighbourhood:
         """Fix the dimension, from the bursts of a few inputs where nobody knows it."""
         d = self._dimension(inputs)
         if d is None:
-            d = burst_dimension(self._bursts(network, inputs[:: max(1, len(inputs) // 100)], neurons, rng))
+            some = range(0, len(inputs), max(1, len(inputs) // 100))
+            # one after another: a burst of inputs that are not vectors is large
+            bursts = [self._bursts(network, inputs[slice(row, row + 1)], row, neurons, seed) for row in some]
+            d = burst_dimension(np.concatenate(bursts))
             if self.size <= d + 2:
                 raise InputError(f"size: bursts of {self.size}; {d} intrinsic dimensions need at least {d + 3}")
         return dataclasses.replace(self, dimension=d)
 
+    def decided(self) -> dict[str, Any]:
+        """The dimension."""
+        assert self.dimension is not None  # resolved
+        return {"dimension": int(self.dimension)}
+
+    def described(self, inputs: Inputs, seed: int) -> dict[str, Any]:
+        """With what ``perturb`` makes of the first input in place of the function, whose name tells little."""
+        told = super().described(inputs, seed)
+        if self.perturb is not None:
+            told["perturb"] = digest_of(self._perturbed(inputs[slice(0, 1)][0], RowDraws(seed).at(0)))
+        return told
+
     def observe(
-        self, network: Network, inputs: Array, rows: slice, neurons: Array | slice, rng: np.random.Generator
+        self, network: Network, inputs: Array, start: int, neurons: Array | slice, seed: int
     ) -> tuple[Array, LocalMetric]:
         """One evaluation at each input and ``size`` around it."""
         assert self.dimension is not None and self.scale is not None  # resolved, checked
-        activations = _finite(network, network(inputs[rows])[:, neurons], rows)
-        bursts = self._bursts(network, inputs[rows], neurons, rng)
-        _check.finite(f"bursts of {network.name}", bursts, start=rows.start)
+        activations = _finite(network, network(inputs)[:, neurons], start)
+        bursts = self._bursts(network, inputs, start, neurons, seed)
+        _check.finite(f"bursts of {network.name}", bursts, start=start)
         d = min(self.dimension, bursts.shape[2])
         return activations, local_metric.from_bursts(bursts, self.scale, d)
 
-    def _bursts(self, network: Network, base: Array, neurons: Array | slice, rng: np.random.Generator) -> Array:
-        """(n, size, m): activations around each of the inputs ``base``."""
+    def _bursts(self, network: Network, base: Array, start: int, neurons: Array | slice, seed: int) -> Array:
+        """(b, size, m): activations around each of the inputs ``base``, whose rows begin at ``start``."""
+        draws = RowDraws(seed)
         if self.perturb is None:
             assert self.scale is not None  # checked
-            noise = rng.standard_normal((len(base), self.size, *base.shape[1:]))
+            noise = np.empty((len(base), self.size, *base.shape[1:]))
+            for k, each in enumerate(noise):
+                draws.at(start + k).standard_normal(out=each)
             around = (base[:, None] + self.scale * noise).astype(base.dtype)
         else:
-            around = np.stack([self._perturbed(x, rng) for x in base])
+            around = np.stack([self._perturbed(x, draws.at(start + k)) for k, x in enumerate(base)])
         flat = network(around.reshape(-1, *base.shape[1:]))[:, neurons]
         return flat.reshape(len(base), self.size, -1)
 
@@ -213,10 +295,10 @@ class Burst(Neighbourhood):
             )
         return result
 
-    def _dimension(self, inputs: Array) -> int | None:
+    def _dimension(self, inputs: Inputs) -> int | None:
         if self.dimension is not None or self.perturb is not None:
             return self.dimension
-        return int(np.prod(inputs.shape[1:]))
+        return inputs.width
 
 
 @dataclass(frozen=True)
@@ -235,8 +317,9 @@ class Neighbours(Neighbourhood):
     k: int = 16
     dimension: int = 1
     kind = "neighbours"
+    among_all = True
 
-    def check(self, network: Network, inputs: Array) -> None:
+    def check(self, network: Network, inputs: Inputs) -> None:
         """Refuse too few neighbours for the dimension."""
         d = _check.count("dimension", self.dimension)
         _check.count("k", self.k)
@@ -244,52 +327,22 @@ class Neighbours(Neighbourhood):
             raise InputError(f"k: {self.k} neighbours; {d} intrinsic dimensions need at least {d + 2}")
         if self.k >= len(inputs):
             raise InputError(f"k: {self.k} neighbours of {len(inputs)} inputs; give fewer, or more inputs")
-        width = int(np.prod(inputs.shape[1:]))
-        if d > width:
-            raise InputError(f"dimension: {d}, but inputs have only {width} numbers each")
+        if d > inputs.width:
+            raise InputError(f"dimension: {d}, but inputs have only {inputs.width} numbers each")
+
+    def directions(self, shape: tuple[int, ...]) -> int:
+        """The dimension."""
+        return self.dimension
 
     def observe(
-        self, network: Network, inputs: Array, rows: slice, neurons: Array | slice, rng: np.random.Generator
+        self, network: Network, inputs: Array, start: int, neurons: Array | slice, seed: int
     ) -> tuple[Array, None]:
         """Activations alone: the neighbourhood is among them."""
-        return _finite(network, network(inputs[rows])[:, neurons], rows), None
+        return _finite(network, network(inputs)[:, neurons], start), None
 
-    def complete(self, activations: Array, inputs: Array) -> LocalMetric:
+    def complete(self, activations: Array, inputs: Inputs) -> Recorded:
         """Jacobians by kriging."""
-        flat, activations = inputs.reshape(len(inputs), -1).astype(np.float64), activations.astype(np.float64)
-        intrinsic = flat.shape[1] == self.dimension
-        near = np.asarray(KDTree(flat).query(flat, self.k + 1)[1])
-        some = np.linspace(0, len(flat) - 1, min(len(flat), _TUNED)).astype(np.int64)
-        steps, _ = self._steps(flat, near[some])
-        kernel = kriging.tuned(np.zeros_like(steps[:, 0]), steps[:, 1:], activations[some], activations[near[some, 1:]])
-        jacobians = np.empty((len(flat), activations.shape[1], self.dimension))
-        block = max(1, _BLOCK // (self.k * (self.k + flat.shape[1] + activations.shape[1])))
-        for start in range(0, len(flat), block):
-            rows = slice(start, start + block)
-            steps, products = self._steps(flat, near[rows])
-            weights = kriging.gradient_weights(steps, kernel)
-            slopes = np.matmul(weights, activations[near[rows]] - activations[rows, None])
-            if not intrinsic:
-                # lengths along the manifold itself, of which the principal directions are only secants
-                metric = np.matmul(np.matmul(weights, products), np.swapaxes(weights, 1, 2))
-                slopes = np.linalg.solve(np.linalg.cholesky(metric), slopes)
-            jacobians[rows] = np.swapaxes(slopes, 1, 2)
-        return local_metric.from_jacobians(jacobians, common_basis=intrinsic)
-
-    def _steps(self, flat: Array, near: Array) -> tuple[Array, Array]:
-        """Steps (p, k + 1, d) from samples to those near them, themselves first, along principal directions of these;
-        and products of the changes of the inputs."""
-        change = flat[near] - flat[near[:, :1]]
-        products = np.matmul(change, np.swapaxes(change, 1, 2))
-        if flat.shape[1] == self.dimension:
-            return change, products
-        # principal directions by products alone: inputs may be wide
-        across = products - products.mean(axis=1, keepdims=True)
-        values, vectors = np.linalg.eigh(across - across.mean(axis=2, keepdims=True))
-        values, vectors = values[:, -self.dimension :], vectors[:, :, -self.dimension :]
-        scale = np.sqrt(np.maximum(values, np.finfo(float).tiny))[:, None]
-        centred = products - products.mean(axis=2, keepdims=True)
-        return np.matmul(centred, vectors) / scale, products
+        return Recorded.of(activations, inputs, self.k, self.dimension)
 
 
 def burst_dimension(bursts: Array) -> int:
@@ -306,43 +359,55 @@ def burst_dimension(bursts: Array) -> int:
     return int(np.argmax(bounded[:-1] / bounded[1:])) + 1
 
 
-def _finite(network: Network, activations: Array, rows: slice) -> Array:
-    _check.finite(f"activations of {network.name}", activations, start=rows.start)
+def _finite(network: Network, activations: Array, start: int) -> Array:
+    _check.finite(f"activations of {network.name}", activations, start=start)
     return activations
 
 
-def _from_jacobian(network: Network, jacobian: Array, rows: slice, common_basis: bool) -> LocalMetric:
-    _check.finite(f"derivatives of {network.name}", jacobian, start=rows.start)
+def _from_jacobian(network: Network, jacobian: Array, start: int, common_basis: bool) -> LocalMetric:
+    _check.finite(f"derivatives of {network.name}", jacobian, start=start)
     return local_metric.from_jacobians(jacobian, common_basis=common_basis)
 
 
-def _check_tangents(tangents: Any, inputs: Array) -> None:
+def _check_tangents(tangents: Any, inputs: Inputs) -> None:
     shape = inputs.shape[1:]
     if inputs.dtype.kind != "f":
         raise InputError(f"inputs: {inputs.dtype} cannot be moved by small steps; give floating-point inputs")
     if tangents is None:
-        width = int(np.prod(shape))
-        if width > _MOST_INTRINSIC:
+        if inputs.width > _MOST_INTRINSIC:
             raise InputError(
-                f"inputs: {width} numbers each are no intrinsic coordinates; give tangents (n, d, *input shape), "
-                "probe the network composed with what renders its inputs, or use st.Neighbours(k, dimension)"
+                f"inputs: {inputs.width} numbers each are no intrinsic coordinates; give tangents (n, d, *input "
+                "shape), probe the network composed with what renders its inputs, or use st.Neighbours(k, dimension)"
             )
         return
     expected = f"{(len(inputs), 'd', *shape)}, d tangents of each input's shape".replace("'d'", "d")
-    t = _check.array("tangents", tangents, ndim=len(shape) + 2, expected=expected)
-    if t.shape[0] != len(inputs) or t.shape[2:] != shape or t.shape[1] == 0:
+    t = _check.as_array("tangents", tangents, expected)
+    if t.dtype.kind not in "fiub":
+        raise InputError(f"tangents: dtype {t.dtype}; give real numbers of shape {expected}")
+    if t.ndim != len(shape) + 2 or t.shape[0] != len(inputs) or t.shape[2:] != shape or t.shape[1] == 0:
         raise InputError(f"tangents: shape {t.shape}; give {expected}")
-    none = ~t.reshape(len(t) * t.shape[1], -1).any(axis=1)
-    if none.any():
-        row, k = divmod(int(np.flatnonzero(none)[0]), t.shape[1])
-        raise InputError(f"tangents: tangent {k} of sample {row} is zero; give orthonormal tangents")
+    check_finite("tangents", t)
+    d = t.shape[1]
+    for rows in blocks(len(t), d * inputs.width):
+        none = ~t[rows].reshape(-1, inputs.width).any(axis=1)
+        if none.any():
+            row, k = divmod(int(np.flatnonzero(none)[0]), d)
+            raise InputError(f"tangents: tangent {k} of sample {rows.start + row} is zero; give orthonormal tangents")
 
 
-def _tangents(tangents: Any, inputs: Array, rows: slice) -> Array:
-    """(batch, d, *input shape): the given tangents, or the coordinate directions."""
+def _tangents(tangents: Any, inputs: Array) -> Array:
+    """(b, d, *input shape): the given tangents, or the coordinate directions."""
     if tangents is not None:
-        return np.asarray(tangents)[rows].astype(inputs.dtype)
+        return np.asarray(tangents).astype(inputs.dtype)
     shape = inputs.shape[1:]
     width = int(np.prod(shape))
     basis = np.eye(width, dtype=inputs.dtype).reshape(width, *shape)
-    return np.broadcast_to(basis, (len(inputs[rows]), *basis.shape))
+    return np.broadcast_to(basis, (len(inputs), *basis.shape))
+
+
+def _directions(tangents: Any, shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape[1:])) if tangents is None else np.shape(tangents)[1]
+
+
+def _digest(tangents: Any) -> str | None:
+    return None if tangents is None else digest_of(np.asarray(tangents))

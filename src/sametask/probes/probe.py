@@ -322,7 +322,9 @@ class Probe:
     # -- files -------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write the probe to a Zarr directory; the directory appears only once it is whole.
+        """Write the probe to a Zarr directory, in chunks that are compressed and have digests.
+
+        The directory appears only once it is whole; a probe that was there before is replaced.
 
         Raises:
             InputError: ``path`` exists and is not a probe.
@@ -333,14 +335,14 @@ class Probe:
 
     @staticmethod
     def load(path: str | Path) -> Probe:
-        """Read a probe written by :meth:`save`.
+        """Read a probe written by :meth:`save`, or by ``st.probe(…, store=path)``; this and older versions.
 
         Raises:
-            InputError: there is no such directory, or it does not hold a probe.
+            InputError: there is no such directory, it does not hold a finished probe, or it is damaged.
         """
-        from sametask.probes import storage
+        from sametask.probes.stored import StoredProbe
 
-        return storage.load(Path(path))
+        return StoredProbe.open(path).load()
 
 
 def _positive(metric: LocalMetric) -> LocalMetric:
@@ -363,18 +365,23 @@ def assemble(
     kind: str,
 ) -> Probe:
     """A probe from checked arrays, with its ids and neurons checked."""
-    if np.ptp(activations, axis=0).max(initial=0) == 0:
-        raise InputError(
-            "activations: every neuron is constant over the sample; choose another layer, or inputs that differ"
-        )
-    if not metric.gains.any():
-        raise InputError("activations: no neuron responds to small steps of the input; choose another layer")
+    check_tells(np.ptp(activations, axis=0).max(initial=0) > 0, metric.gains.any())
     if inputs is not None:
         inputs = _check.as_array("inputs", inputs, "(n samples, …)")
         if inputs.dtype.kind not in "fiub" or inputs.dtype.itemsize > 8 or inputs.ndim == 0:
             raise InputError(f"inputs: {inputs.dtype} of shape {inputs.shape}; give (n samples, …), real numbers")
         _check.same_length("activations", activations, "inputs", inputs)
     return Probe(activations, metric, check_ids(ids, len(activations)), scale, neurons, inputs, name, kind)
+
+
+def check_tells(varies: Any, responds: Any) -> None:
+    """Refuse networks that say the same at all samples, or do not respond to small steps."""
+    if not varies:
+        raise InputError(
+            "activations: every neuron is constant over the sample; choose another layer, or inputs that differ"
+        )
+    if not responds:
+        raise InputError("activations: no neuron responds to small steps of the input; choose another layer")
 
 
 def check_ids(ids: Any, n: int) -> Array | None:

@@ -2,22 +2,58 @@
 
 from __future__ import annotations
 
-import hashlib
-import sys
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
-from tqdm import tqdm
 
 from sametask import _check
 from sametask._check import InputError
 from sametask._types import Array
 from sametask.networks.network import Network
 from sametask.numerics import local_metric
-from sametask.numerics.local_metric import LocalMetric
+from sametask.probes import storage, streaming
+from sametask.probes.chunks import Sight, progress_bar, see
+from sametask.probes.inputs import Inputs
 from sametask.probes.neighbourhoods import Jacobian, Neighbourhood
 from sametask.probes.probe import Probe, assemble, check_enough, check_ids
+from sametask.probes.stored import StoredProbe
+
+_FIRST = 256
+"""Inputs by which it is told which neurons vary, where some are drawn."""
+_FEW = 16
+"""Inputs by which it is told how many neurons there are."""
+
+
+@overload
+def probe(
+    network: Network,
+    inputs: Any,
+    neighbourhood: Neighbourhood | None = None,
+    *,
+    neurons: int | Sequence[int] | Array | None = None,
+    ids: Any = None,
+    seed: int = 0,
+    batch_size: int = 256,
+    store: None = None,
+    chunk_rows: int | None = None,
+) -> Probe: ...
+
+
+@overload
+def probe(
+    network: Network,
+    inputs: Any,
+    neighbourhood: Neighbourhood | None = None,
+    *,
+    neurons: int | Sequence[int] | Array | None = None,
+    ids: Any = None,
+    seed: int = 0,
+    batch_size: int = 256,
+    store: str | Path,
+    chunk_rows: int | None = None,
+) -> StoredProbe: ...
 
 
 def probe(
@@ -29,27 +65,40 @@ def probe(
     ids: Any = None,
     seed: int = 0,
     batch_size: int = 256,
-) -> Probe:
+    store: str | Path | None = None,
+    chunk_rows: int | None = None,
+) -> Probe | StoredProbe:
     """See a network at some inputs, each with a small neighbourhood that fixes the local metric.
+
+    With a ``store`` nothing is held in memory but one chunk, 8 bytes for each id, and for :class:`Neighbours` a tree
+    of the inputs. Killed at any moment, the same call goes on: chunks that were finished are not computed again. They
+    are recognised by the inputs, all options, and the network's activations at some inputs seen before. Until it is
+    finished the store is beside its name (``a.zarr.part``); a finished probe of that name that another call wrote
+    stays until then, and is replaced, as :meth:`Probe.save` does. The result is the same to the bit as in memory.
 
     Args:
         network: from :func:`~sametask.from_torch`, :func:`~sametask.from_onnx` or :func:`~sametask.from_callable`.
-        inputs: (n, …) the inputs, a sample of a low-dimensional manifold.
+        inputs: (n, …) the inputs, a sample of a low-dimensional manifold. A memory-mapped file
+            (``numpy.load(…, mmap_mode="r")``) is never copied whole.
         neighbourhood: how to see the neighbourhood of each; default :class:`Jacobian`, exact derivatives with respect
             to inputs that are themselves the intrinsic coordinates.
         neurons: None for all, a number to draw that many at random (2d + 1 generic ones are enough, by Whitney's
             theorem), or indices.
         ids: (n,) whole numbers or strings that name the samples. None derives them from the inputs themselves, so
             that two networks probed at the same inputs have the same ids.
-        seed: of the draw of neurons and of random perturbations.
-        batch_size: inputs given to the network at once; bounds the memory.
+        seed: of the draw of neurons and of random perturbations; those of an input are told by the seed and its row.
+        batch_size: inputs given to the network at once; bounds the memory. Bits depend on it only where the network's
+            own do.
+        store: a Zarr directory, written chunk by chunk as it is computed.
+        chunk_rows: inputs in a chunk of a new store, rounded up to whole batches: what is lost at worst when the
+            process is killed. None takes some megabytes' worth. One that was begun keeps its own.
 
     Returns:
-        The probe.
+        The probe; with a ``store`` a :class:`StoredProbe`, whose rows are read as they are asked for.
 
     Raises:
         InputError: inputs or activations are not finite, inputs repeat, a neuron does not exist, or the neighbourhood
-            does not suit the network.
+            does not suit the network. With a ``store``: it was begun by another call, or another process is writing it.
 
     Examples:
         >>> import numpy as np, sametask as st
@@ -67,97 +116,96 @@ def probe(
             f"neighbourhood: {_check.shown(neighbourhood)}; "
             "give st.Jacobian(), st.CentralDifference(), st.Burst() or st.Neighbours()"
         )
-    x = _inputs(inputs)
+    x = Inputs.of(inputs)
     seed = _check.count("seed", seed, least=0)
-    neighbourhood.check(network, x)
     _check.count("batch_size", batch_size)
-    given_ids = _content_ids(x) if ids is None else check_ids(ids, len(x))
-    rng = np.random.default_rng(seed)
+    if chunk_rows is not None:
+        _check.count("chunk_rows", chunk_rows)
+    wanted = _wanted(neurons)
+    path = None if store is None else storage.target("store", store)
+    given_ids = None if ids is None else check_ids(ids, len(x))
+    content_ids, digest = x.survey(names=ids is None)
+    neighbourhood.check(network, x)
 
-    first = network(x[: min(len(x), batch_size)])
-    chosen = _choose(neurons, first, rng)
-    names = network.neuron_names(first.shape[1])
+    sight = Sight(
+        network=network,
+        way=neighbourhood,
+        inputs=x,
+        ids=content_ids if given_ids is None else given_ids,
+        seed=seed,
+        batch_size=batch_size,
+    )
+    call = {} if path is None else sight.call(wanted, digest, given_ids)
+    resumed = None if path is None else streaming.resumed(sight, path, call)
+    if resumed is not None:
+        return resumed
+    few = min(len(x), _FIRST if isinstance(wanted, int) else _FEW)
+    first = np.concatenate([network(x[rows]) for rows in _batches(few, batch_size)])
+    chosen = _choose(wanted, first, np.random.default_rng(seed))
+    sight = sight.choose(network.neuron_names(first.shape[1]), chosen)
+    check_enough("inputs", len(x), sight.dimension)
+    rows = storage.rows_in_chunk(len(x), sight.row_bytes(first), batch_size, chunk_rows)
+    if path is not None:
+        return streaming.begun(sight, path, call, rows)
+    return _in_memory(sight, rows)
 
-    neighbourhood = neighbourhood.resolve(network, x, chosen, rng)
-    activations: list[Array] = []
-    metrics: list[LocalMetric | None] = []
-    starts = range(0, len(x), batch_size)
-    for start in tqdm(starts, desc=f"probing {network.name}", unit="batch", disable=not sys.stderr.isatty()):
-        rows = slice(start, start + batch_size)
-        values, metric = neighbourhood.observe(network, x, rows, chosen, rng)
-        if len(values) != len(x[rows]):
-            raise InputError(f"network: {network.name} returned {len(values)} rows for {len(x[rows])} inputs")
-        activations.append(values)
-        metrics.append(metric)
-    y = np.concatenate(activations)
-    seen = [metric for metric in metrics if metric is not None]
-    metric = local_metric.concatenate(seen) if seen else neighbourhood.complete(y, x)
-    check_enough("inputs", len(x), metric.dimension)
-    kept = names if isinstance(chosen, slice) else tuple(names[k] for k in chosen)
+
+def _in_memory(sight: Sight, rows: int) -> Probe:
+    """Chunk by chunk all the same, so that results do not depend on whether they are stored."""
+    n = len(sight.inputs)
+    parts = [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
+    with progress_bar(sight, 0) as bar:
+        seen = [see(*sight.chunk(each), tick=bar.update) for each in parts]
+        y = np.concatenate([activations for activations, _ in seen])
+        metrics = [metric for _, metric in seen if metric is not None]
+        if sight.way.among_all:
+            recorded = sight.way.complete(y, sight.inputs)
+            for each in parts:
+                metrics.append(recorded.metric(each))
+                bar.update(each.stop - each.start)
     return assemble(
         y,
-        metric,
-        ids=given_ids,
-        scale=neighbourhood.scale,
-        neurons=kept,
-        inputs=x,
-        name=network.name,
-        kind=neighbourhood.kind,
+        local_metric.concatenate(metrics),
+        ids=sight.ids,
+        scale=sight.way.scale,
+        neurons=sight.kept,
+        inputs=sight.inputs[slice(None)],
+        name=sight.name,
+        kind=sight.way.kind,
     )
 
 
-def _inputs(inputs: Any) -> Array:
-    x = _check.as_array("inputs", inputs, "(n samples, …)")
-    if x.dtype == object or x.dtype.kind not in "fiub":
-        raise InputError(f"inputs: dtype {x.dtype}; give an array of numbers, one row a sample")
-    if x.ndim == 0 or x.size == 0:
-        raise InputError(f"inputs: shape {x.shape}; give (n samples, …), at least one number for each")
-    if x.ndim == 1:
-        raise InputError(f"inputs: shape {x.shape}; give (n samples, …); reshape a single column with x[:, None]")
-    if x.dtype.kind == "f":
-        _check.finite("inputs", x)
-    if x.dtype == np.float16:
-        return x.astype(np.float32)
-    if x.dtype.kind == "f" and x.dtype.itemsize > 8:
-        return x.astype(np.float64)
-    return x
+def _batches(n: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def _content_ids(inputs: Array) -> Array:
-    """A 63-bit name for each input, made from its numbers: the same input has the same name in every probe."""
-    # as doubles, so that the type does not matter; plus zero, as −0.0 and 0.0 are the same input
-    digests = [hashlib.blake2b((row.astype("<f8") + 0.0).tobytes(), digest_size=8).digest() for row in inputs]
-    ids = np.frombuffer(b"".join(digests), "<u8").astype(np.uint64) >> np.uint64(1)
-    ids = ids.astype(np.int64)
-    values, counts = np.unique(ids, return_counts=True)
-    if (counts > 1).any():
-        rows = np.flatnonzero(ids == values[counts > 1][0])
-        raise InputError(
-            f"inputs: samples {rows[0]} and {rows[1]} are the same ({int((counts - 1).sum())} duplicates); "
-            "drop the repeats with np.unique(inputs, axis=0)"
-        )
-    return ids
-
-
-def _choose(neurons: Any, activations: Array, rng: np.random.Generator) -> Array | slice:
-    """Columns to keep."""
-    m = activations.shape[1]
+def _wanted(neurons: Any) -> int | Array | None:
+    """The user's choice of neurons, as far as it can be checked without the network."""
     if neurons is None:
-        return slice(None)
+        return None
     if isinstance(neurons, int | np.integer) and not isinstance(neurons, bool):
-        alive = np.flatnonzero(np.ptp(activations, axis=0) > 0)
-        wanted = _check.count("neurons", int(neurons))
-        if wanted > len(alive):
-            raise InputError(f"neurons: {wanted} wanted, but only {len(alive)} of {m} vary over the sample")
-        return np.sort(rng.choice(alive, wanted, replace=False))
+        return _check.count("neurons", int(neurons))
     expected = "None, a number, or a list of indices"
     chosen = _check.as_array("neurons", neurons, expected)
     if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or len(chosen) == 0:
         raise InputError(f"neurons: {_check.shown(neurons)}; give {expected}")
-    missing = (chosen < -m) | (chosen >= m)
+    return chosen
+
+
+def _choose(wanted: int | Array | None, activations: Array, rng: np.random.Generator) -> Array | None:
+    """Columns to keep; None for all."""
+    m = activations.shape[1]
+    if wanted is None:
+        return None
+    if isinstance(wanted, int):
+        alive = np.flatnonzero(np.ptp(activations, axis=0) > 0)
+        if wanted > len(alive):
+            raise InputError(f"neurons: {wanted} wanted, but only {len(alive)} of {m} vary over the sample")
+        return np.sort(rng.choice(alive, wanted, replace=False))
+    missing = (wanted < -m) | (wanted >= m)
     if missing.any():
-        raise InputError(f"neurons: index {chosen[missing][0]} of {m} neurons; give 0 to {m - 1}")
-    chosen = chosen.astype(np.int64) % m
+        raise InputError(f"neurons: index {wanted[missing][0]} of {m} neurons; give 0 to {m - 1}")
+    chosen = wanted.astype(np.int64) % m
     if len(np.unique(chosen)) != len(chosen):
         raise InputError("neurons: an index appears twice; give each neuron once")
     return chosen

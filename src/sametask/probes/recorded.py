@@ -1,0 +1,92 @@
+"""The local metric told by recorded samples alone: Jacobians by kriging among the nearest inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from sametask._types import Array
+from sametask.numerics import kriging, local_metric
+from sametask.numerics.kriging import Kernel
+from sametask.numerics.local_metric import LocalMetric
+from sametask.probes.inputs import Inputs
+
+_TUNED = 200
+"""Inputs by which smoothness and noise of a network are told."""
+_BLOCK = 1 << 22
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Samples by which the Jacobian at each of them is told, any rows at a time.
+
+    Memory is what the tree of inputs takes, 8 bytes for each of their numbers and about 20 for each input.
+    Activations are only gathered for the rows asked for, and may lie in a memory-mapped file.
+
+    Attributes:
+        tree: of the inputs, flattened, in double precision.
+        activations: (n, m) at all samples.
+        k: neighbours of each.
+        dimension: of the manifold of inputs.
+        kernel: how values at neighbours are weighted, the same for all.
+    """
+
+    tree: KDTree
+    activations: Array
+    k: int
+    dimension: int
+    kernel: Kernel
+
+    @staticmethod
+    def of(activations: Array, inputs: Inputs, k: int, dimension: int) -> Recorded:
+        """All samples, with smoothness and noise told from some of them."""
+        flat = np.empty((len(inputs), inputs.width))
+        for rows in inputs.blocks():
+            flat[rows] = inputs[rows].reshape(-1, inputs.width)
+        tree = KDTree(flat)
+        some = np.linspace(0, len(flat) - 1, min(len(flat), _TUNED)).astype(np.int64)
+        near = np.asarray(tree.query(flat[some], k + 1)[1])
+        steps, _ = _steps(flat, near, dimension)
+        values, around = (activations[each].astype(np.float64) for each in (some, near[:, 1:]))
+        kernel = kriging.tuned(np.zeros_like(steps[:, 0]), steps[:, 1:], values, around)
+        return Recorded(tree, activations, k, dimension, kernel)
+
+    def metric(self, rows: slice) -> LocalMetric:
+        """The local metric at some rows."""
+        flat = np.asarray(self.tree.data)
+        here = range(*rows.indices(len(flat)))
+        jacobians = np.empty((len(here), self.activations.shape[1], self.dimension))
+        block = max(1, _BLOCK // (self.k * (self.k + flat.shape[1] + self.activations.shape[1])))
+        for start in range(0, len(here), block):
+            jacobians[start : start + block] = self._jacobians(flat, np.asarray(here[start : start + block]))
+        return local_metric.from_jacobians(jacobians, common_basis=flat.shape[1] == self.dimension)
+
+    def _jacobians(self, flat: Array, rows: Array) -> Array:
+        near = np.asarray(self.tree.query(flat[rows], self.k + 1)[1])
+        steps, products = _steps(flat, near, self.dimension)
+        weights = kriging.gradient_weights(steps, self.kernel)
+        around, own = (self.activations[each].astype(np.float64) for each in (near, rows))
+        slopes = np.matmul(weights, around - own[:, None])
+        if flat.shape[1] != self.dimension:
+            # lengths along the manifold itself, of which the principal directions are only secants
+            metric = np.matmul(np.matmul(weights, products), np.swapaxes(weights, 1, 2))
+            slopes = np.linalg.solve(np.linalg.cholesky(metric), slopes)
+        return np.swapaxes(slopes, 1, 2)
+
+
+def _steps(flat: Array, near: Array, dimension: int) -> tuple[Array, Array]:
+    """Steps (p, k + 1, d) from samples to those near them, themselves first, along principal directions of these;
+    and products of the changes of the inputs."""
+    change = flat[near] - flat[near[:, :1]]
+    products = np.matmul(change, np.swapaxes(change, 1, 2))
+    if flat.shape[1] == dimension:
+        return change, products
+    # principal directions by products alone: inputs may be wide
+    across = products - products.mean(axis=1, keepdims=True)
+    values, vectors = np.linalg.eigh(across - across.mean(axis=2, keepdims=True))
+    values, vectors = values[:, -dimension:], vectors[:, :, -dimension:]
+    scale = np.sqrt(np.maximum(values, np.finfo(float).tiny))[:, None]
+    centred = products - products.mean(axis=2, keepdims=True)
+    return np.matmul(centred, vectors) / scale, products
