@@ -23,7 +23,8 @@ class Inputs:
 
     Attributes:
         values: as the user gave them.
-        dtype: what networks are given: single precision for half, double for more than double, else their own.
+        dtype: what networks are given: single precision for half, double for more than double, else their own, in the
+            machine's order of bytes.
     """
 
     values: Array
@@ -47,7 +48,7 @@ class Inputs:
             return Inputs(x, np.dtype(np.float32))
         if x.dtype.kind == "f" and x.dtype.itemsize > 8:
             return Inputs(x, np.dtype(np.float64))
-        return Inputs(x, x.dtype)
+        return Inputs(x, x.dtype.newbyteorder("="))
 
     def __len__(self) -> int:
         return len(self.values)

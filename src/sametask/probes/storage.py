@@ -155,7 +155,7 @@ def rows_in_chunk(n: int, width: int, batch: int = _GROUP, wanted: int | None = 
 
 
 def create_array(group: zarr.Group, name: str, like: Array, n: int, rows: int) -> zarr.Array:
-    """An array for ``n`` rows of those of ``like``, a file for each chunk, whatever is in it."""
+    """An array for ``n`` rows of those of ``like``, a file for each chunk (none where all is zero)."""
     return group.create_array(
         name,
         shape=(n, *like.shape[1:]),
@@ -164,7 +164,6 @@ def create_array(group: zarr.Group, name: str, like: Array, n: int, rows: int) -
         # sorted by significance of bits floats shrink by a sixth more, at the same speed, than by Zarr's default
         compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
         chunk_key_encoding={"name": "default", "separator": "."},
-        config={"write_empty_chunks": True},
         overwrite=True,
     )
 

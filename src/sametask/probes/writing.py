@@ -82,7 +82,7 @@ class Writer:
                 storage.target("store", work)
                 lock = take_lock(path, work)
             if lock is None:
-                continue  # it was finished, or begun, by another process just now
+                continue  # another process finished or began it just now
             try:
                 return Writer(path, work, lock, _agreed(path, work, attributes))
             except BaseException:
@@ -163,7 +163,9 @@ class Writer:
         arrays = {name: np.ascontiguousarray(part) for name, part in arrays.items()}
         for name, part in arrays.items():
             self._array(name, part)[self.slice(chunk)] = part
-            _files.sync(storage.chunk_file(self.work, name, chunk, part.ndim))
+            file = storage.chunk_file(self.work, name, chunk, part.ndim)
+            if file.exists():  # Zarr writes none where all is zero
+                _files.sync(file)
             _files.sync(self.work / name)
         entry = Entry(
             {name: digest_of(part) for name, part in arrays.items()},
@@ -277,15 +279,15 @@ def _made(path: Path, work: Path, attributes: Mapping[str, Any]) -> IO[bytes] | 
             new.rename(work)
             return take_lock(path, work)
         lock = _files.lock(new / "lock")
+        assert lock is not None  # nobody else knows of it
         try:
             new.rename(work)
-        except OSError:
-            assert lock is not None
+            _files.sync(path.parent)
+        except BaseException as error:
             lock.close()
-            if not work.exists():
-                raise
-            return None
-        _files.sync(path.parent)
+            if isinstance(error, OSError) and work.exists():
+                return None
+            raise
         return lock
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
