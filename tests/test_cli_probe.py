@@ -89,6 +89,17 @@ def test_interrupted_and_killed_it_goes_on(place):
     ]
 
 
+def test_two_at_once_do_no_harm(place):
+    with program(*CALL, slow="0.01") as one, program(*CALL, slow="0.01") as two:
+        ended = [(each.communicate(), each.returncode) for each in (one, two)]
+    assert sorted(code for _, code in ended) in ([0, 0], [0, 2])  # the second came after the first, or while it wrote
+    for (_, error), code in ended:
+        assert ("another process is writing" in error) == (code == 2)
+        assert len(error.splitlines()) == (code == 2)
+    with program(*CALL) as running:
+        assert "12 of 12 chunks were found finished" in running.communicate()[0]
+
+
 def test_an_unfinished_store_is_refused_by_all_who_read_it(place, capsys):
     with program(*CALL, slow="0.02") as running:
         until_some_are_there(running, 1)

@@ -180,3 +180,21 @@ def test_blocks_bound_the_memory_and_not_the_result(block, monkeypatch) -> None:
     whole = covariance(local_metric.from_bursts(bursts, 0.1, 2))
     monkeypatch.setattr(local_metric, "_BLOCK", block)
     np.testing.assert_allclose(covariance(local_metric.from_bursts(bursts, 0.1, 2)), whole, rtol=1e-10)
+
+
+def test_a_matrix_on_which_the_fast_driver_fails_changes_no_other(monkeypatch) -> None:
+    j = np.random.default_rng(0).normal(size=(50, 4, 2))
+    whole = local_metric.from_jacobians(j, common_basis=True)
+    fast = np.linalg.svd
+
+    def failing(matrices: np.ndarray, **options: bool) -> tuple[np.ndarray, ...]:
+        if (matrices == j[7]).all(axis=(-2, -1)).any():
+            raise np.linalg.LinAlgError
+        return fast(matrices, **options)
+
+    monkeypatch.setattr(np.linalg, "svd", failing)
+    metric = local_metric.from_jacobians(j, common_basis=True)
+    others = np.arange(50) != 7
+    np.testing.assert_array_equal(metric.frames[others], whole.frames[others])
+    np.testing.assert_array_equal(metric.gains[others], whole.gains[others])
+    np.testing.assert_allclose(metric.gains[7], whole.gains[7])

@@ -25,6 +25,7 @@ from sametask import _files
 from sametask.networks import from_callable
 from sametask.networks.callable import CallableNetwork
 from sametask.probes import storage
+from sametask.probes.chunks import see
 from sametask.probes.inputs import digest_of
 
 X = np.random.default_rng(0).uniform(0, 1, (700, 2))
@@ -177,6 +178,16 @@ def test_ids_that_are_given(tmp_path) -> None:
     names = [f"é{k}" for k in range(700)]
     assert_same(st.probe(NET, X, WAYS["difference"], ids=names), store(tmp_path / "p.zarr", ids=names).load())
     assert store(tmp_path / "p.zarr", ids=names).found == 8
+
+
+def test_a_chunk_is_a_function_of_what_can_be_sent_elsewhere() -> None:
+    whole = st.probe(NET, X, WAYS["burst"], seed=3)
+    way = st.Burst(12, 1e-3, dimension=2)
+    arguments = (from_callable(wave), way.part(slice(64, 100)), X[64:100], 64, slice(None), 3, 32)
+    function, arguments = pickle.loads(pickle.dumps((see, arguments)))
+    activations, metric = function(*arguments)
+    assert activations.tobytes() == whole.activations[64:100].tobytes()
+    assert metric.gains.tobytes() == whole.metric.gains[64:100].tobytes()
 
 
 # -- the stored probe ------------------------------------------------------------------------------------------------
@@ -608,6 +619,8 @@ def test_killed_again_and_again_it_loses_nothing(way, tmp_path) -> None:
     whole = st.probe(st.from_callable(namespace["slow"]), x, neighbourhood, batch_size=8, seed=3)
     assert_same(st.Probe.load(tmp_path / "p.zarr"), whole)
     assert not [entry for entry in tmp_path.iterdir() if entry.name.startswith("p.zarr.")]
+    left = {file.name for file in (tmp_path / "p.zarr").rglob("*") if file.is_file()}
+    assert all(name == "zarr.json" or name.startswith("c.") for name in left), left
 
 
 # -- memory ----------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,8 @@ def _beside(writer: Writer) -> Iterator[Array]:
             values[writer.slice(chunk)] = writer.read(chunk, ["activations"])["activations"]
         yield np.asarray(values)
     finally:
-        file.unlink(missing_ok=True)
+        with suppress(OSError):  # where files in use cannot be removed Writer.finish does
+            file.unlink(missing_ok=True)
 
 
 class _Another(Exception):

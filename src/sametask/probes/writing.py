@@ -199,6 +199,8 @@ class Writer:
             told |= {"state": FINISHED, "inflation": inflation}
         storage.write_header(self.work, told)
         shutil.rmtree(self.work / JOURNAL, ignore_errors=True)
+        for left in (*self.work.glob(".*"), *self.work.glob("*/*.partial")):  # by processes that were killed
+            left.unlink(missing_ok=True)
         if self.work != self.path:
             if sys.platform == "win32":  # where a directory with an open file in it cannot be renamed
                 self._release()
