@@ -9,6 +9,7 @@ import pytest
 
 import sametask as st
 from assertions import raises_one_line
+from sametask.probes import storage, stored
 from worlds import WORLDS, Pair, block_correlation, pair, relative_error
 
 METHOD = st.DiffusionChart(landmarks=1000)
@@ -115,3 +116,30 @@ def test_rows_to_keep_are_rows(keep) -> None:
 def test_landmarks_are_a_number(landmarks) -> None:
     with raises_one_line("landmarks"):
         st.DiffusionChart(landmarks=landmarks)
+
+
+# -- stored probes -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("held", [2 << 30, 300_000])
+def test_a_stored_probe_is_charted_and_embedded_as_one_in_memory(held, tmp_path, monkeypatch) -> None:
+    """All of it, and where only some 1,500 of its 6,000 samples may come into memory."""
+    monkeypatch.setattr(stored, "_HELD", held)
+    monkeypatch.setattr(storage, "_CHUNK", 100_000)
+    probe = drawn().first
+    probe.save(tmp_path / "a.zarr")
+    on_disk = st.StoredProbe.open(tmp_path / "a.zarr")
+    assert on_disk.chunks > 5
+    keep = np.array([5999, 0, 17])
+    chart = st.chart(on_disk, METHOD, keep=keep)
+    assert chart.thinned
+    assert abs(len(chart.rows) - 1000) < 20
+    assert (chart.position[keep] >= 0).all()
+    np.testing.assert_array_equal(chart.position[chart.rows], np.arange(len(chart.rows)))
+    np.testing.assert_array_equal(chart.probe.activations, probe.activations[chart.rows])
+    if held > 10**6:
+        np.testing.assert_array_equal(chart.rows, st.chart(probe, METHOD, keep=keep).rows)
+    everyone = chart.embed(on_disk)
+    np.testing.assert_array_equal(everyone, chart.embed(probe.activations))
+    truth = WORLDS["rectangle"].functions(np.asarray(probe.inputs))
+    assert block_correlation(everyone[:, :1], truth[:, :1], np.ones(N)) > 0.99

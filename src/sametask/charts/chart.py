@@ -22,6 +22,7 @@ from sametask.numerics.manifold import AROUND, SampledManifold
 from sametask.numerics.neighbours import NeighbourGraph, neighbour_graph
 from sametask.numerics.thinning import well_spread
 from sametask.probes.probe import Probe
+from sametask.probes.stored import StoredProbe
 
 _AROUND = 24
 _BEYOND = 2
@@ -30,6 +31,8 @@ _FINE = 8
 """Eigenvalues that are told once more: some more than are compared."""
 _BESIDE = 3
 """Eigenfunctions beyond these that keep the last of them from converging slowly."""
+_LOOKED_AT = 10
+"""Times as many samples of a stored probe as there are landmarks come into memory."""
 _KERNEL_LEAST = 8.0
 """A kernel that falls to e⁻⁸ before the nearest neighbour joins no samples."""
 _KERNEL_MOST = 30.0
@@ -169,7 +172,7 @@ class Chart:
         Extending at a sample returns the sample's own values.
 
         Args:
-            activations: (p, m).
+            activations: (p, m); or a stored probe, of which all rows are embedded, one chunk of it in memory.
 
         Returns:
             (p, e); NaN where no sample is within the kernel's reach.
@@ -177,6 +180,8 @@ class Chart:
         Raises:
             InputError: the number of neurons is not the probe's, or values are not finite.
         """
+        if isinstance(activations, StoredProbe):
+            return np.concatenate([self.embed(part.activations) for _, part in activations.blocks()])
         y = _check.array("activations", activations, ndim=2, expected="(p samples, m neurons)")
         manifold = self.probe.manifold
         m = self.probe.activations.shape[1]
@@ -217,11 +222,12 @@ class Chart:
             return average / total[:, None] / self.decay
 
 
-def chart(probe: Probe, method: DiffusionChart | None = None, *, keep: Any = None) -> Chart:
+def chart(probe: Probe | StoredProbe, method: DiffusionChart | None = None, *, keep: Any = None) -> Chart:
     """Chart the input manifold as one network shows it.
 
     Args:
-        probe: the network seen at some inputs.
+        probe: the network seen at some inputs. Of a stored probe that is too large landmarks are taken from among
+            samples drawn at random, ten times as many, or 2 GiB of them where that is less.
         method: how to chart; default :class:`DiffusionChart`.
         keep: rows that are charted in any case where samples are more than ``method.landmarks``: anchors of a match.
 
@@ -240,7 +246,7 @@ def chart(probe: Probe, method: DiffusionChart | None = None, *, keep: Any = Non
         >>> bool(abs(first / np.pi**2 - 1) < 0.1)
         True
     """
-    if not isinstance(probe, Probe):
+    if not isinstance(probe, Probe | StoredProbe):
         raise InputError(f"probe: {type(probe).__name__}; give an st.Probe, from st.probe or Probe.from_…")
     method = DiffusionChart() if method is None else method
     if not isinstance(method, DiffusionChart):
@@ -248,6 +254,8 @@ def chart(probe: Probe, method: DiffusionChart | None = None, *, keep: Any = Non
     kept = np.empty(0, np.int64) if keep is None or not len(keep) else _check.rows("keep", keep)
     if len(kept) and kept.max() >= len(probe):
         raise InputError(f"keep: row {kept.max()} of {len(probe)} samples; rows count from 0")
+    if isinstance(probe, StoredProbe):
+        return _of_stored(probe, method, kept)
     alike = probe.first_alike
     charted = np.flatnonzero(alike == np.arange(len(probe)))
     thinned = len(charted) > method.landmarks
@@ -304,6 +312,16 @@ def blocks(eigenvalues: Float[Array, " e"], gap: float) -> tuple[tuple[int, ...]
         else:
             runs.append([k])
     return tuple(tuple(run) for run in runs)
+
+
+def _of_stored(probe: StoredProbe, method: DiffusionChart, keep: Array) -> Chart:
+    some, rows = probe.sample(_LOOKED_AT * method.landmarks, keep)
+    made = chart(some, method, keep=np.searchsorted(rows, keep))
+    position = np.full(len(probe), -1)
+    position[rows] = made.position
+    return dataclasses.replace(
+        made, rows=rows[made.rows], position=position, thinned=made.thinned or len(rows) < len(probe)
+    )
 
 
 def _landmarks(probe: Probe, among: Array, method: DiffusionChart, keep: Array) -> Array:

@@ -12,11 +12,14 @@ import numpy as np
 
 from sametask import _check
 from sametask._check import InputError
-from sametask._types import Array, Shaped
+from sametask._types import Array, Int, Shaped
 from sametask.numerics.local_metric import LocalMetric
 from sametask.probes import storage
 from sametask.probes.probe import Probe
 from sametask.probes.storage import Store
+
+_HELD = 2 << 30
+"""Bytes of a probe that come into memory at once."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,22 @@ class StoredProbe:
             for name, part in store.read(chunk).items():
                 arrays[name][here] = part[wanted[here] - chunk * store.rows]
         return self._probe(arrays)
+
+    def sample(self, most: int, wanted: Array, seed: int = 0) -> tuple[Probe, Int[Array, " p"]]:
+        """As much of it as memory should hold: all, or rows drawn at random, and which they are.
+
+        Args:
+            most: rows at most, but for those ``wanted``.
+            wanted: (k,) rows that are among them in any case.
+            seed: of the draw.
+        """
+        n, store = len(self), self._store
+        width = sum(int(np.prod(store.shape(name)[1:])) * store.dtype(name).itemsize for name in store.digests)
+        most = min(n, most, max(_HELD // width, 1))
+        rows = np.arange(n)
+        if most < n:
+            rows = np.union1d(np.random.default_rng(seed).choice(n, most, replace=False), wanted)
+        return self.take(rows), rows
 
     def blocks(self) -> Iterator[tuple[slice, Probe]]:
         """All rows, one chunk in memory at a time: the slice of rows, and the probe at them."""
