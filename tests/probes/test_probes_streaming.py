@@ -347,7 +347,18 @@ def test_what_has_no_chunk_yet_is_no_obstacle(tmp_path) -> None:
     assert_same(store(tmp_path / "p.zarr", seed=1, chunk_rows=64).load(), st.probe(NET, X, WAYS["difference"], seed=1))
 
 
+def test_where_no_chunk_holds_all_is_decided_anew(tmp_path) -> None:
+    part = begun(tmp_path / "p.zarr")
+    shutil.rmtree(part / "activations")
+    narrow = from_callable(lambda x: wave(x)[:, :3], "wave")  # now another network, which nothing there can tell
+    found = store(tmp_path / "p.zarr", net=narrow, chunk_rows=64)
+    assert (found.found, found.chunks, len(found.neurons)) == (0, 11, 3)
+    assert_same(found.load(), st.probe(narrow, X, WAYS["difference"]))
+
+
 def test_nothing_else_is_overwritten(tmp_path) -> None:
+    with raises_one_line("store:", "3", "the name of a Zarr directory"):
+        store(3)  # type: ignore[arg-type]
     (tmp_path / "file").write_text("precious")
     (tmp_path / "q.zarr.part").mkdir()
     for name in ("file", "q.zarr"):
@@ -584,24 +595,29 @@ def finished_rows(part: Path, n: int, stage: str) -> set[int]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
-@pytest.mark.parametrize("way", ["burst", "neighbours"])
-def test_killed_again_and_again_it_loses_nothing(way, tmp_path) -> None:
-    n, rng = 400, np.random.default_rng(7)
+@pytest.mark.parametrize(("way", "most"), [("burst", 10), pytest.param("neighbours", 20, marks=pytest.mark.slow)])
+def test_killed_again_and_again_it_loses_nothing(way, most, tmp_path) -> None:
+    n, rng = 800, np.random.default_rng(7)
     x = np.arange(n)[:, None] / 1000
     np.save(tmp_path / "x.npy", x)
     (tmp_path / "log").touch()
     part, kills, stage = tmp_path / "p.zarr.part", 0, {"burst": "all", "neighbours": "seen"}[way]
     command = [sys.executable, "-W", "error", "-c", SLOW, way]
+
+    def steps() -> int:
+        """Calls of the network and entries of the journal: 300 in all, but for what is lost."""
+        return (tmp_path / "log").read_bytes().count(b"\n") + len(list(part.glob("journal/*.json")))
+
     while True:
         done = finished_rows(part, n, stage) if part.exists() else set()
         read = (tmp_path / "log").stat().st_size
         with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as running:
-            while running.poll() is None and (tmp_path / "log").stat().st_size == read:
-                time.sleep(0.002)  # until it is at work
-            try:
-                running.wait(0.05 + 0.15 * rng.uniform() if kills < 12 else None)
-            except subprocess.TimeoutExpired:
-                running.send_signal(signal.SIGKILL)
+            until = steps() + int(rng.integers(1, 25)) if kills < most else n
+            while running.poll() is None and steps() < until:
+                time.sleep(0.001)
+            time.sleep(rng.uniform(0, 0.004))
+            if running.poll() is None and kills < most:
+                running.kill()
                 kills += 1
             error = running.communicate()[1]
         assert running.returncode in (0, -signal.SIGKILL), error

@@ -17,11 +17,9 @@ from sametask.networks.network import Network
 from sametask.numerics import local_metric
 from sametask.numerics.local_metric import LocalMetric
 from sametask.probes.draws import RowDraws
-from sametask.probes.inputs import Inputs, blocks, check_finite, digest_of
+from sametask.probes.inputs import Inputs, digest_of
 from sametask.probes.recorded import Recorded
-
-_MOST_INTRINSIC = 16
-"""Inputs with more numbers than this are no intrinsic coordinates: no sample fills so many dimensions."""
+from sametask.probes.tangents import check_tangents, digest_of_tangents, directions_of, tangents_for
 
 
 class Neighbourhood(ABC):
@@ -102,15 +100,15 @@ class Jacobian(Neighbourhood):
                 f"neighbourhood: {network.name} has no exact derivatives; "
                 "use st.CentralDifference() or st.Burst(size, scale)"
             )
-        _check_tangents(self.tangents, inputs)
+        check_tangents(self.tangents, inputs)
 
     def directions(self, shape: tuple[int, ...]) -> int:
         """As many as there are tangents, or numbers in an input."""
-        return _directions(self.tangents, shape)
+        return directions_of(self.tangents, shape)
 
     def described(self, inputs: Inputs, seed: int) -> dict[str, Any]:
         """With a digest in place of the tangents."""
-        return {**super().described(inputs, seed), "tangents": _digest(self.tangents)}
+        return {**super().described(inputs, seed), "tangents": digest_of_tangents(self.tangents)}
 
     def part(self, rows: slice) -> Neighbourhood:
         """With the tangents of these rows."""
@@ -120,7 +118,7 @@ class Jacobian(Neighbourhood):
         self, network: Network, inputs: Array, start: int, neurons: Array | slice, seed: int
     ) -> tuple[Array, LocalMetric]:
         """One forward pass and d tangent passes."""
-        activations, jacobian = network.pushforward(inputs, _tangents(self.tangents, inputs))
+        activations, jacobian = network.pushforward(inputs, tangents_for(self.tangents, inputs))
         activations = _finite(network, activations[:, neurons], start)
         return activations, _from_jacobian(network, jacobian[:, neurons], start, self.tangents is None)
 
@@ -143,15 +141,15 @@ class CentralDifference(Neighbourhood):
         """Refuse steps that are not positive and inputs that are not intrinsic coordinates."""
         if self.step is not None:
             _check.positive("step", self.step)
-        _check_tangents(self.tangents, inputs)
+        check_tangents(self.tangents, inputs)
 
     def directions(self, shape: tuple[int, ...]) -> int:
         """As many as there are tangents, or numbers in an input."""
-        return _directions(self.tangents, shape)
+        return directions_of(self.tangents, shape)
 
     def described(self, inputs: Inputs, seed: int) -> dict[str, Any]:
         """With a digest in place of the tangents."""
-        return {**super().described(inputs, seed), "tangents": _digest(self.tangents)}
+        return {**super().described(inputs, seed), "tangents": digest_of_tangents(self.tangents)}
 
     def part(self, rows: slice) -> Neighbourhood:
         """With the tangents of these rows."""
@@ -176,7 +174,7 @@ class CentralDifference(Neighbourhood):
         """One evaluation at each input and two along each tangent."""
         assert self.step is not None  # resolved
         base, step = inputs, float(self.step)
-        tangents = _tangents(self.tangents, inputs)
+        tangents = tangents_for(self.tangents, inputs)
         activations = _finite(network, network(base)[:, neurons], start)
         columns = []
         for k in range(tangents.shape[1]):
@@ -220,7 +218,7 @@ class Burst(Neighbourhood):
         if self.dimension is not None:
             _check.count("dimension", self.dimension)
         if self.perturb is None:
-            _check_tangents(None, inputs)
+            check_tangents(None, inputs)
         d = self._dimension(inputs)
         if d is not None and self.size <= d + 2:
             raise InputError(f"size: bursts of {self.size}; {d} intrinsic dimensions need at least {d + 3}")
@@ -367,47 +365,3 @@ def _finite(network: Network, activations: Array, start: int) -> Array:
 def _from_jacobian(network: Network, jacobian: Array, start: int, common_basis: bool) -> LocalMetric:
     _check.finite(f"derivatives of {network.name}", jacobian, start=start)
     return local_metric.from_jacobians(jacobian, common_basis=common_basis)
-
-
-def _check_tangents(tangents: Any, inputs: Inputs) -> None:
-    shape = inputs.shape[1:]
-    if inputs.dtype.kind != "f":
-        raise InputError(f"inputs: {inputs.dtype} cannot be moved by small steps; give floating-point inputs")
-    if tangents is None:
-        if inputs.width > _MOST_INTRINSIC:
-            raise InputError(
-                f"inputs: {inputs.width} numbers each are no intrinsic coordinates; give tangents (n, d, *input "
-                "shape), probe the network composed with what renders its inputs, or use st.Neighbours(k, dimension)"
-            )
-        return
-    expected = f"{(len(inputs), 'd', *shape)}, d tangents of each input's shape".replace("'d'", "d")
-    t = _check.as_array("tangents", tangents, expected)
-    if t.dtype.kind not in "fiub":
-        raise InputError(f"tangents: dtype {t.dtype}; give real numbers of shape {expected}")
-    if t.ndim != len(shape) + 2 or t.shape[0] != len(inputs) or t.shape[2:] != shape or t.shape[1] == 0:
-        raise InputError(f"tangents: shape {t.shape}; give {expected}")
-    check_finite("tangents", t)
-    d = t.shape[1]
-    for rows in blocks(len(t), d * inputs.width):
-        none = ~t[rows].reshape(-1, inputs.width).any(axis=1)
-        if none.any():
-            row, k = divmod(int(np.flatnonzero(none)[0]), d)
-            raise InputError(f"tangents: tangent {k} of sample {rows.start + row} is zero; give orthonormal tangents")
-
-
-def _tangents(tangents: Any, inputs: Array) -> Array:
-    """(b, d, *input shape): the given tangents, or the coordinate directions."""
-    if tangents is not None:
-        return np.asarray(tangents).astype(inputs.dtype)
-    shape = inputs.shape[1:]
-    width = int(np.prod(shape))
-    basis = np.eye(width, dtype=inputs.dtype).reshape(width, *shape)
-    return np.broadcast_to(basis, (len(inputs), *basis.shape))
-
-
-def _directions(tangents: Any, shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape[1:])) if tangents is None else np.shape(tangents)[1]
-
-
-def _digest(tangents: Any) -> str | None:
-    return None if tangents is None else digest_of(np.asarray(tangents))

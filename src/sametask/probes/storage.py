@@ -20,7 +20,7 @@ import numpy as np
 import zarr
 from zarr.codecs import BloscCodec
 
-from sametask import _files
+from sametask import _check, _files
 from sametask._check import InputError
 from sametask._types import Array
 from sametask.probes.inputs import digest_of
@@ -257,7 +257,10 @@ def damaged(path: Path, attributes: Mapping[str, Any], error: Exception) -> Inpu
 
 def target(argument: str, path: Any) -> Path:
     """``path`` as a place for a probe: free, or one that holds a probe."""
-    result = Path(path).resolve()
+    try:
+        result = Path(path).resolve()
+    except TypeError:
+        raise InputError(f"{argument}: {_check.shown(path)}; give the name of a Zarr directory") from None
     if result.exists() and header(result) is None:
         raise InputError(f"{argument}: {result} exists and is not a probe; choose another name")
     return result

@@ -41,7 +41,8 @@ def resumed(sight: Sight, path: Path, call: dict[str, Any]) -> StoredProbe | Non
         there = storage.header(work) or {}
         with Writer.begin(path, {**there, "call": call}) as writer:
             if not writer.found(writer.stages[0]):
-                return None  # nothing to go on with: begun() decides anew
+                writer.forget()  # nothing to go on with: begun() decides anew
+                return None
             try:
                 sight = _again(sight, writer)
             except _Another as error:
@@ -81,7 +82,10 @@ def _whole(sight: Sight, path: Path, there: dict[str, Any]) -> StoredProbe | Non
         return None
     if not any(writer.missing(stage) for stage in writer.stages):
         return StoredProbe._of(Store.open(path), found=writer.chunks)
-    with Writer(path, path, take_lock(path, path), there) as writer:
+    lock = take_lock(path, path)
+    if lock is None:  # another process put another in its place just now
+        return None
+    with Writer(path, path, lock, there) as writer:
         return _through(sight, writer)
 
 

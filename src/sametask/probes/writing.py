@@ -119,6 +119,10 @@ class Writer:
                 return {n: storage.read_part(self._group, n, self.slice(chunk), digests[n]) for n in names}
         raise AssertionError("only chunks that are there are read")
 
+    def forget(self) -> None:
+        """Drop a journal of which nothing is believed."""
+        shutil.rmtree(self.work / JOURNAL, ignore_errors=True)
+
     def _believed(self) -> dict[tuple[Stage, int], Entry]:
         """The entries whose chunks are what they say; all others are as if never written."""
         said: dict[tuple[Stage, int], Entry] = {}
@@ -300,17 +304,17 @@ def _agreed(path: Path, work: Path, wanted: Mapping[str, Any]) -> Mapping[str, A
     there = storage.header(work)
     if there is None or there.get("version") != storage.VERSION or "call" not in there:
         raise InputError(f"store: {work} is not what a call of st.probe left; choose another name, or remove it")
-    differ = differing(there["call"], wanted["call"])
-    if not differ:
-        return there
     done, parts = storage.progress(work) or (int(there["parts"]), there["parts"])
-    if done:
+    if not done:
+        storage.write_header(work, wanted)
+        return wanted
+    differ = differing(there["call"], wanted["call"])
+    if differ:
         raise InputError(
             f"store: {work} was begun by another call ({', '.join(differ)}) and holds {done} of {parts} chunks; "
             "make that call again to go on, choose another name, or remove it"
         )
-    storage.write_header(work, wanted)
-    return wanted
+    return there
 
 
 def differing(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
