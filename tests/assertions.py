@@ -43,3 +43,25 @@ def slope(sizes: list[float], errors: list[float]) -> float:
 def rms(values: np.ndarray) -> float:
     """Root mean square length of the rows."""
     return float(np.sqrt(np.square(values).reshape(len(values), -1).sum(axis=1).mean()))
+
+
+def assert_same(one: st.Probe, two: st.Probe) -> None:
+    """Two probes agree to the bit in all that they hold."""
+    for a, b in [
+        (one.activations, two.activations),
+        (one.metric.frames, two.metric.frames),
+        (one.metric.gains, two.metric.gains),
+        (one.metric.directions, two.metric.directions),
+        (one.ids, two.ids),
+        (one.inputs, two.inputs),
+    ]:
+        if a is None or b is None:
+            assert a is None
+            assert b is None
+        else:
+            assert a.dtype == b.dtype
+            assert a.shape == b.shape
+            assert a.tobytes() == b.tobytes()
+    for name in ("scale", "neurons", "name", "kind"):
+        assert getattr(one, name) == getattr(two, name)
+    assert one.metric.inflation == two.metric.inflation

@@ -8,6 +8,7 @@ fastest with it on a double logarithmic scale, the usual rule for diffusion maps
 
 from __future__ import annotations
 
+# the peer is not installed where types are checked: hence what is ignored of its imports
 from importlib.metadata import version
 
 import numpy as np

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# the peer is not installed where types are checked: hence what is ignored of its imports
 from importlib.metadata import version
 from typing import Any
 

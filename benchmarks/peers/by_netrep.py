@@ -12,7 +12,7 @@ import numpy as np
 from given import Task
 from scipy.linalg import orthogonal_procrustes
 
-try:
+try:  # it is not installed where types are checked
     from netrep.metrics import LinearMetric  # pyright: ignore[reportMissingImports]
 except ImportError:
     LinearMetric = None

@@ -7,6 +7,7 @@ triangle inequality. Without that metric its eigenvalues are in units of the act
 
 from __future__ import annotations
 
+# the peer is not installed where types are checked: hence what is ignored of its imports
 from importlib.metadata import version
 from typing import Any
 

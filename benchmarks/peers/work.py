@@ -49,7 +49,7 @@ def main() -> None:
             found["value"] = run(task, contender.pairs)
             about["seconds"] = time.perf_counter() - start
         about["peak"] = _peak()
-    except Exception as error:
+    except Exception as error:  # whatever a peer raises is listed as the reason, and the others run
         where = traceback.extract_tb(error.__traceback__)[-1].name
         about["reason"] = f"{type(error).__name__} in {where}: {str(error).splitlines()[0] if str(error) else '–'}"
     np.savez(target, about=np.array(json.dumps(about)), **found)

@@ -12,7 +12,7 @@ import pytest
 import zarr
 
 import sametask as st
-from assertions import as_users_run_it, raises_one_line
+from assertions import as_users_run_it, assert_same, raises_one_line
 from sametask.probes.inputs import digest_of
 from worlds import RandomNetwork
 
@@ -23,25 +23,6 @@ Y, J = NETWORK(X), NETWORK.jacobian(X)
 
 def probe(**options) -> st.Probe:
     return st.Probe.from_jacobians(Y, J, **{"common_basis": True, **options})
-
-
-def assert_same(one: st.Probe, two: st.Probe) -> None:
-    for a, b in [
-        (one.activations, two.activations),
-        (one.metric.frames, two.metric.frames),
-        (one.metric.gains, two.metric.gains),
-        (one.metric.directions, two.metric.directions),
-        (one.ids, two.ids),
-        (one.inputs, two.inputs),
-    ]:
-        if a is None or b is None:
-            assert a is None
-            assert b is None
-        else:
-            np.testing.assert_array_equal(a, b)
-            assert a.dtype == b.dtype
-    for name in ("scale", "neurons", "name", "kind"):
-        assert getattr(one, name) == getattr(two, name)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import pytest
 import zarr
 
 import sametask as st
-from assertions import raises_one_line
+from assertions import assert_same, raises_one_line
 from sametask import _files
 from sametask.networks import from_callable
 from sametask.networks.callable import CallableNetwork
@@ -80,27 +80,6 @@ def stopping(after: int) -> CallableNetwork:
         return wave(x)
 
     return from_callable(asked, "wave", jacobian=slopes)
-
-
-def assert_same(one: st.Probe, two: st.Probe) -> None:
-    for a, b in [
-        (one.activations, two.activations),
-        (one.metric.frames, two.metric.frames),
-        (one.metric.gains, two.metric.gains),
-        (one.metric.directions, two.metric.directions),
-        (one.ids, two.ids),
-        (one.inputs, two.inputs),
-    ]:
-        if a is None or b is None:
-            assert a is None
-            assert b is None
-        else:
-            assert a.dtype == b.dtype
-            assert a.shape == b.shape
-            assert a.tobytes() == b.tobytes()
-    for name in ("scale", "neurons", "name", "kind"):
-        assert getattr(one, name) == getattr(two, name)
-    assert one.metric.inflation == two.metric.inflation
 
 
 def store(path: Path, way: Any = WAYS["difference"], net: CallableNetwork = NET, **options: Any) -> st.StoredProbe:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.linalg import LinearOperator, cg, splu
+from scipy.sparse.linalg import cg, splu
 
 from sametask._types import Array, Float, Int
 from sametask.numerics import parallel
 from sametask.numerics.edges import Edges
 from sametask.numerics.manifold import SampledManifold
-from sametask.numerics.sparse_solve import Clusters, diagonal_blocks, two_level_solver
+from sametask.numerics.sparse_solve import Clusters, diagonal_blocks, operator_of, two_level_solver
 
 STEP_TOLERANCE = 1e-5
 """Of the linear solve in each Gauss–Newton step. The next step takes up what is left, but for the places that edges of
@@ -242,8 +242,7 @@ class Eliminated:
 
     def _solved(self, right: Array, tolerance: float) -> Array:
         if self._factors is not None and not self._exact:
-            size = self._matrix.shape
-            inverse = LinearOperator(size, matvec=self._factors.solve, dtype=np.float64)  # pyright: ignore
+            inverse = operator_of(len(right), self._factors.solve)
             solution, short = cg(self._matrix, right, rtol=tolerance, maxiter=_KEPT_FOR, M=inverse)
             if not short:
                 return solution

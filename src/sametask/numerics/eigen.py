@@ -8,10 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import reverse_cuthill_mckee
-from scipy.sparse.linalg import LinearOperator, eigsh, lobpcg, splu
+from scipy.sparse.linalg import eigsh, lobpcg, splu
 
 from sametask._types import Array, Float
 from sametask.numerics import parallel
+from sametask.numerics.sparse_solve import operator_of
 
 _DENSE_BELOW = 400
 _LANCZOS_BELOW = 12_000
@@ -106,7 +107,7 @@ def _two_levels(matrix: sp.csr_array, count: int, first: Array, guess: Array | N
 
     if guess is None:
         size = len(coarse.indptr) - 1
-        start, inverse = np.random.default_rng(0).standard_normal(size), _operator(size, eliminated.solve)
+        start, inverse = np.random.default_rng(0).standard_normal(size), operator_of(size, eliminated.solve)
         options = {"sigma": -shift, "OPinv": inverse, "v0": start, "tol": 1e-4}
         begin = between @ eigsh(coarse, k=count + _SPARE, M=mass, **options)[1]
     else:
@@ -115,9 +116,9 @@ def _two_levels(matrix: sp.csr_array, count: int, first: Array, guess: Array | N
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where it does not converge, which is looked at below
         gaps, vectors = lobpcg(
-            _operator(n, laplacian),
+            operator_of(n, laplacian),
             begin,
-            M=_operator(n, precondition),
+            M=operator_of(n, precondition),
             tol=_CONVERGED * _first_gap(begin, laplacian),
             maxiter=_MOST_STEPS,
             largest=False,
@@ -150,7 +151,3 @@ def _prolongation(matrix: sp.csr_array, first: Array) -> sp.csr_array:
     total = between @ first[seeds]
     between.data *= np.repeat(first / total, np.diff(between.indptr))
     return between
-
-
-def _operator(n: int, apply: Callable[[Array], Array]) -> LinearOperator:
-    return LinearOperator((n, n), matvec=apply, matmat=apply, dtype=np.float64)  # pyright: ignore[reportCallIssue]

@@ -102,6 +102,11 @@ def two_level_solver(
     def precondition(right: Array) -> Array:
         return alone @ right + spread @ cho_solve(coarse, gather @ right, check_finite=False)
 
-    size = (n * width, n * width)
-    operator = LinearOperator(size, matvec=precondition, dtype=np.float64)  # pyright: ignore[reportCallIssue]
+    operator = operator_of(n * width, precondition)
     return lambda right, tolerance: cg(matrix, right, rtol=tolerance, maxiter=_MOST_STEPS, M=operator)[0]
+
+
+def operator_of(size: int, apply: Callable[[Array], Array]) -> LinearOperator:
+    """A square operator, applied to a vector or to the columns of a matrix."""
+    # SciPy's annotations know the arguments of its subclasses only
+    return LinearOperator((size, size), matvec=apply, matmat=apply, dtype=np.float64)  # pyright: ignore[reportCallIssue]

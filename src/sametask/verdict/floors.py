@@ -158,7 +158,7 @@ def own_figures(probe: Probe, whole: Chart, method: DiffusionChart, rng: np.rand
     strains = np.minimum(strains, 1)
     others = [_around(edges, np.delete(strains, split, axis=0)) for split in range(_SPLITS)]
     scatter = max(beyond(*_both_known(each, other)) for each, other in zip(strains, others, strict=True))
-    spectrum = own_spectrum(probe.take(among) if whole.thinned else probe, method, rng)
+    spectrum = own_spectrum(whole.measured if whole.thinned else probe, method, rng)
     return OwnFigures(spectrum, _around(edges, strains), scatter, max(outside), max(distances))
 
 
