@@ -32,13 +32,13 @@ def factory():
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch) -> Path:
-    (tmp_path / "nets.py").write_text(SLOW)
+    (tmp_path / "slow_nets.py").write_text(SLOW)
     np.save(tmp_path / "x.npy", np.random.default_rng(0).uniform(-1, 1, (3000, 2)))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-CALL = ("probe", "python:nets:factory", "--inputs", "x.npy", "-o", "p.zarr", "--chunk-rows", "256")
+CALL = ("probe", "python:slow_nets:factory", "--inputs", "x.npy", "-o", "p.zarr", "--chunk-rows", "256")
 
 
 def run(*arguments: object) -> int:
@@ -83,8 +83,8 @@ def test_interrupted_and_killed_it_goes_on(place):
     with program(*CALL) as running:
         assert "12 of 12 chunks were found finished" in running.communicate()[0]
     assert sorted(entry.name for entry in place.iterdir() if entry.name != "__pycache__") == [
-        "nets.py",
         "p.zarr",
+        "slow_nets.py",
         "x.npy",
     ]
 
@@ -151,7 +151,7 @@ def test_networks_of_every_framework_are_streamed(kind, place, capsys):
         pytest.importorskip("onnxruntime")
         spec = demo.path("first")
     elif kind == "python":
-        spec = "python:nets:factory"
+        spec = "python:slow_nets:factory"
     else:
         torch = pytest.importorskip("torch")
         torch.manual_seed(0)

@@ -12,7 +12,7 @@ import pytest
 import sametask
 
 _ROOT = Path(sametask.__file__).parent
-_BASE = ("_types", "_outcome", "_check", "_files", "_version")
+_BASE = ("_types", "_outcome", "_check", "_files", "_cluster", "_version")
 _ORDER = (
     "numerics",
     "measures",
@@ -27,7 +27,7 @@ _ORDER = (
     "compare",
     "studies",
 )
-_HEAVY = ("torch", "onnx", "onnxruntime", "plotly", "matplotlib", "h5py")
+_HEAVY = ("torch", "onnx", "onnxruntime", "plotly", "matplotlib", "h5py", "dask", "distributed")
 _FILES = sorted(path.relative_to(_ROOT).as_posix() for path in _ROOT.rglob("*.py"))
 
 
@@ -61,7 +61,7 @@ def _allowed(part: str) -> set[str]:
         return {"_types", "_outcome"}
     if part == "_check":
         return {"_types", "_outcome", "_check"}
-    if part == "_files":
+    if part in ("_files", "_cluster"):
         return set(_BASE)
     if part == "networks":
         return {*_BASE, "networks"}

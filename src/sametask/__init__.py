@@ -3,6 +3,7 @@
 from sametask import measures as measures
 from sametask._check import InputError as InputError
 from sametask._check import MissingExtraError as MissingExtraError
+from sametask._cluster import ClusterError as ClusterError
 from sametask._version import __version__ as __version__
 from sametask.charts import Chart as Chart
 from sametask.charts import DiffusionChart as DiffusionChart

@@ -184,6 +184,13 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return "there are " + ", ".join(map(repr, known[:8])) + (", …" if len(known) > 8 else "")
 
 
+def first_line(error: BaseException) -> str:
+    """What an exception says, on one line of reasonable length."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    text = lines[-1] if "TorchScript interpreter" in lines[0] else lines[0]  # that one says what failed last
+    return text if len(text) <= 200 else text[:199] + "…"
+
+
 def different(names: Sequence[str]) -> tuple[str, ...]:
     """Names, those that repeat numbered.
 

@@ -19,8 +19,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from sametask import _check, _files
+from sametask import _check, _cluster, _files
 from sametask._check import InputError
+from sametask._cluster import ClusterError
 from sametask._types import Array
 from sametask._version import __version__
 from sametask.charts import DiffusionChart
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _interrupts() as interrupted:
         try:
             return options.run(options)
-        except InputError as error:
+        except (InputError, ClusterError) as error:
             message = str(error)
         except KeyboardInterrupt:
             interrupted.append(signal.SIGINT)
@@ -168,8 +169,8 @@ def _classes(options: argparse.Namespace) -> int:
         if not anchors.endswith(".npy") and not Path(anchors).is_file():
             raise InputError(f"--anchors: no such file {anchors}; give ids, none or ROWS.npy")
         anchors = _load("--anchors", Path(anchors))
-    with _naming_options("anchors", "seed", n_jobs="jobs"):
-        made = classes(probes, anchors=anchors, seed=options.seed, n_jobs=options.jobs)
+    with _naming_options("anchors", "seed", n_jobs="jobs"), _client(options) as client:
+        made = classes(probes, anchors=anchors, seed=options.seed, n_jobs=options.jobs, client=client)
     _write_json(made.to_dict(), options)
     _write_report(made, options)
     if options.json != "-":
@@ -195,7 +196,7 @@ def _probe(options: argparse.Namespace) -> int:
         return 0
     network = load_network(options.network, options.layers)
     x = _load("--inputs", options.inputs, mapped=True)
-    with _naming_options("chunk_rows", store="output"):
+    with _naming_options("chunk_rows", store="output", client="scheduler"), _client(options) as client:
         stored = probe(
             network,
             x,
@@ -204,6 +205,7 @@ def _probe(options: argparse.Namespace) -> int:
             seed=options.seed,
             store=options.output,
             chunk_rows=options.chunk_rows,
+            client=client,
         )
     _say(f"{options.output}: {stored}; {stored.found} of {stored.chunks} chunks were found finished")
     return 0
@@ -228,7 +230,9 @@ def _translate(options: argparse.Namespace) -> int:
     _files.place("--output", options.output)
     transformation = Transformation.load(options.transformation)
     activations = _load("activations", options.activations)
-    estimate = (transformation.backward if options.backward else transformation.forward)(activations)
+    with _client(options) as client:
+        carry = transformation.backward if options.backward else transformation.forward
+        estimate = carry(activations, client=client)
     if options.output.suffix == ".npz":
         fields = {"value": estimate.value, "uncertainty": estimate.uncertainty, "inside": estimate.inside}
         with _files.whole("--output", options.output) as file:
@@ -310,6 +314,18 @@ def _naming_options(*arguments: str, **named: str) -> Iterator[None]:
         argument = named.get(argument, argument)
         rest = rest.replace("anchors=None", "--anchors none")
         raise InputError(f"--{argument.replace('_', '-')}{colon}{rest}") from None
+
+
+@contextmanager
+def _client(options: argparse.Namespace) -> Iterator[Any]:
+    """The client of the cluster that was named, if one was."""
+    if options.scheduler is None:
+        yield False
+        return
+    with _naming_options("scheduler"):
+        client = _cluster.connected(options.scheduler)
+    with client:
+        yield client
 
 
 def _check_places(options: argparse.Namespace) -> None:
@@ -560,6 +576,7 @@ def _parser() -> argparse.ArgumentParser:
         help="inputs that are written at once, and lost at worst when it is killed (default: some megabytes' worth)",
     )
     three.add_argument("--seed", type=int, default=0, help="of every random choice (default %(default)s)")
+    _scheduler(three)
     _probing(three)
     three.set_defaults(run=_probe)
 
@@ -575,6 +592,7 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         help=".npy for the values; .npz for values, uncertainty and inside",
     )
+    _scheduler(four)
     four.set_defaults(run=_translate)
 
     five = commands.add_parser("whitney", help="how many neurons are enough to determine all others")
@@ -606,6 +624,7 @@ def _classes_parser(commands: Any) -> None:
         "network did not see it",
     )
     parser.add_argument("--jobs", type=int, default=-1, help="worker processes (default: one for each core)")
+    _scheduler(parser)
     _output(parser)
     parser.set_defaults(run=_classes)
 
@@ -649,6 +668,14 @@ def _probing(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--burst-size", type=int, default=64, help="perturbations of each input (default %(default)s)")
     group.add_argument("-k", type=int, default=16, help="recorded neighbours of each input (default %(default)s)")
     group.add_argument("--dimension", type=int, help="of the manifold of inputs, where their width does not tell it")
+
+
+def _scheduler(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS|FILE.json",
+        help="have the workers of a Dask cluster do it: the address of its scheduler, or its scheduler file",
+    )
 
 
 def _output(parser: argparse.ArgumentParser, report: Path | None = None) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sametask import _check, _files
+from sametask import _check, _cluster, _files
 from sametask._check import InputError
 from sametask._types import Array, Bool, Float
 from sametask.charts.chart import Chart
@@ -184,12 +184,14 @@ class Transformation:
         back = _paired(second, first.probe.activations) if backward else None
         return _of(first, second, there, back)
 
-    def forward(self, activations: Any) -> Estimate:
+    def forward(self, activations: Any, *, client: Any = None) -> Estimate:
         """What the second network says where the first says ``activations``.
 
         Args:
             activations: (n, m1), or a probe of the first network: where its activations cross themselves, the local
                 metric tells which branch a sample is on, which activations alone do not.
+            client: a ``dask.distributed.Client`` whose workers carry some rows each. None takes the current one where
+                there is one, False none.
 
         Returns:
             value (n, m2), uncertainty (n,) and inside (n,).
@@ -197,12 +199,13 @@ class Transformation:
         Raises:
             InputError: wrong number of neurons or dimensions, values not finite, or the first does not determine the
                 second.
+            ClusterError: workers were lost again and again, or the scheduler.
         """
-        return self._carry(self.there, activations, "forward", *self.names)
+        return self._carry(self.there, activations, client, "forward", *self.names)
 
-    def backward(self, activations: Any) -> Estimate:
+    def backward(self, activations: Any, *, client: Any = None) -> Estimate:
         """What the first network says where the second says ``activations``; see :meth:`forward`."""
-        return self._carry(self.back, activations, "backward", *self.names[::-1])
+        return self._carry(self.back, activations, client, "backward", *self.names[::-1])
 
     def then(self, on: Transformation) -> Transformation:
         """The way from the first network to a third, through this one's second: this map, and ``on`` after it.
@@ -224,7 +227,7 @@ class Transformation:
         return self.backward(self.forward(activations).value).value
 
     @staticmethod
-    def _carry(way: OneWay | None, activations: Any, name: str, source: str, target: str) -> Estimate:
+    def _carry(way: OneWay | None, activations: Any, client: Any, name: str, source: str, target: str) -> Estimate:
         if way is None:
             raise InputError(f"{name}: {source} does not determine {target}; only the other way exists")
         metric = None
@@ -239,9 +242,14 @@ class Transformation:
         m = way.neurons
         if y.shape[1] != m:
             raise InputError(f"activations: {y.shape[1]} neurons, but {source} was probed with {m}")
-        if len(y) == 0:
-            return Estimate(np.empty((0, way.values.shape[1])), np.empty(0), np.empty(0, bool))
-        return way(y.astype(np.float64), metric)
+        n, m2 = len(y), way.values.shape[1]
+        cuts = _cluster.cuts(n, max(m, m2))
+        pieces = ((rows, (y[rows].astype(np.float64), metric.take(rows) if metric else None)) for rows in cuts)
+        client = _cluster.found(client, len(cuts))
+        whole = Estimate(np.empty((n, m2)), np.empty(n), np.empty(n, bool))
+        for rows, part in _cluster.by_rows(client, OneWay.__call__, way, pieces, "translate"):
+            whole.value[rows], whole.uncertainty[rows], whole.inside[rows] = part.value, part.uncertainty, part.inside
+        return whole
 
     # -- files -------------------------------------------------------------------------------------------------------
 

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 
@@ -159,3 +161,13 @@ def test_says_in_one_line_what_is_wrong(call, message):
     with pytest.raises(InputError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("layers", [None, ["act", "fc1"]])
+def test_workers_are_sent_the_graph(layers):
+    inputs = RNG.normal(size=(5, 3))
+    network = from_onnx(graph().SerializeToString(), layers, "small")
+    sent = pickle.loads(pickle.dumps(network))
+    assert sent.name == "small"
+    np.testing.assert_array_equal(sent(inputs), network(inputs))
+    assert sent.neuron_names(2 if layers is None else 8) == network.neuron_names(2 if layers is None else 8)

@@ -1,5 +1,7 @@
 import dataclasses
+import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -415,6 +417,45 @@ def test_an_exported_program_of_two_inputs_is_refused():
         program = torch.export.export(Two(), (torch.ones(2, 3), torch.ones(2, 3)))
     with pytest.raises(InputError, match=r"2 inputs \('x', 'y'\)"):
         from_torch(program)
+
+
+# ---- elsewhere, and side by side ------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore")  # torch warns about its own files
+@pytest.mark.parametrize("kind", ["module", "script", "trace", "frozen", "exported", "exported layers"])
+def test_workers_are_sent_the_network(kind):
+    inputs, tangents = RNG.normal(size=(5, 3)), RNG.normal(size=(5, 2, 3))
+    layers = ["1", "3"] if kind in ("module", "exported layers") else None
+    if kind in ("script", "trace", "frozen"):
+        made = scripted(kind)[1]
+    elif kind == "module":
+        made = mlp()
+    else:
+        made = torch.export.export(
+            mlp(inplace=False), (torch.ones(5, 3),), dynamic_shapes=({0: torch.export.Dim("n")},)
+        )
+    network = from_torch(made, layers, name="sent")
+    there = pickle.loads(pickle.dumps(network))
+    assert there.name == "sent"
+    np.testing.assert_array_equal(there(inputs), network(inputs))
+    for a, b in zip(there.pushforward(inputs, tangents), network.pushforward(inputs, tangents), strict=True):
+        np.testing.assert_array_equal(a, b)
+    m = network(inputs).shape[1]
+    assert there.neuron_names(m) == network.neuron_names(m)
+    # and on from there
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(there))(inputs), network(inputs))
+
+
+def test_threads_do_not_take_each_others_activations():
+    net = nn.Sequential(nn.Linear(3, 50), nn.Dropout(0.5), nn.Tanh(), nn.Linear(50, 4))
+    network = from_torch(net, ["1", "2"])
+    inputs = [RNG.normal(size=(400, 3)) for _ in range(40)]
+    expected = [network(x) for x in inputs]
+    with ThreadPoolExecutor(8) as pool:
+        for found, known in zip(pool.map(network, inputs), expected, strict=True):
+            np.testing.assert_array_equal(found, known)
+    assert net.training
 
 
 # ---- mistakes -------------------------------------------------------------------------------------------

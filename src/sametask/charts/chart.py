@@ -8,14 +8,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
-from sametask import _check
+from sametask import _check, _cluster
 from sametask._check import InputError
 from sametask._types import Array, Float, Int
 from sametask.charts.coordinates import independent_coordinates
 from sametask.charts.diffusion import DiffusionChart
-from sametask.numerics import diffusion, parallel
+from sametask.charts.extension import KERNEL_MOST, Extension
+from sametask.numerics import diffusion
 from sametask.numerics.diffusion import DiffusionOperator
 from sametask.numerics.edges import Edges
 from sametask.numerics.manifold import AROUND, SampledManifold
@@ -35,8 +35,6 @@ _LOOKED_AT = 10
 """Times as many samples of a stored probe as there are landmarks come into memory."""
 _KERNEL_LEAST = 8.0
 """A kernel that falls to e⁻⁸ before the nearest neighbour joins no samples."""
-_KERNEL_MOST = 30.0
-"""What a kernel joins by less than e⁻³⁰ is not connected to working precision, and out of its reach."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +163,7 @@ class Chart:
         """The measure in which the eigenfunctions are orthonormal."""
         return self.operator.stationary
 
-    def embed(self, activations: Any) -> Float[Array, "p e"]:
+    def embed(self, activations: Any, *, client: Any = None) -> Float[Array, "p e"]:
         """The eigenfunctions at new activations (Nyström extension with the same kernel and the 1/μ factor).
 
         A new activation comes without a local metric of its own; that of the sample nearest to it stands in.
@@ -173,53 +171,45 @@ class Chart:
 
         Args:
             activations: (p, m); or a stored probe, of which all rows are embedded, one chunk of it in memory.
+            client: a ``dask.distributed.Client`` whose workers embed some rows each. None takes the current one where
+                there is one, False none.
 
         Returns:
             (p, e); NaN where no sample is within the kernel's reach.
 
         Raises:
             InputError: the number of neurons is not the probe's, or values are not finite.
+            ClusterError: workers were lost again and again, or the scheduler.
         """
-        if isinstance(activations, StoredProbe):
-            return np.concatenate([self.embed(part.activations) for _, part in activations.blocks()])
-        y = _check.array("activations", activations, ndim=2, expected="(p samples, m neurons)")
-        manifold = self.probe.manifold
         m = self.probe.activations.shape[1]
-        if y.shape[1] != m:
-            raise InputError(f"activations: {y.shape[1]} neurons, but the chart has {m}")
-        result = np.empty((len(y), len(self.eigenvalues)))
-        _ = self.manifold.tree  # made once, before threads ask for it
-
-        def extend(rows: slice) -> None:
-            with np.errstate(over="ignore", invalid="ignore"):  # far away squares overflow, and the answer is NaN
-                result[rows] = self._extend(manifold.project(y[rows])[0])
-
-        width = 2 * self.graph.index.shape[1] * manifold.activations.shape[1] * (self.dimension + 1)
-        parallel.each(extend, parallel.blocks(len(y), width))
+        if isinstance(activations, StoredProbe):
+            n, width, count = len(activations), len(activations.neurons), activations.chunks
+            pieces = ((rows, (y,)) for rows, y in activations.activations())
+        else:
+            y = _check.array("activations", activations, ndim=2, expected="(p samples, m neurons)")
+            (n, width), cuts = y.shape, _cluster.cuts(len(y), max(m, len(self.eigenvalues)))
+            pieces, count = ((rows, (y[rows],)) for rows in cuts), len(cuts)
+        if width != m:
+            raise InputError(f"activations: {width} neurons, but the chart has {m}")
+        client, result = _cluster.found(client, count), np.empty((n, len(self.eigenvalues)))
+        for rows, values in _cluster.by_rows(client, Extension.__call__, self.extension, pieces, "embed"):
+            result[rows] = values
         return result
 
-    def _extend(self, y: Array) -> Array:
-        """Nyström over the neighbours of the sample nearest to each activation: no shortcuts, and samples return
-        exactly their own row of the operator."""
-        manifold, kernel = self.manifold, self.operator.kernel
-        metric = manifold.metric
-        nearest = manifold.nearest(y)
-        lengths = np.diff(kernel.indptr)[nearest]
-        query = np.repeat(np.arange(len(y)), lengths)
-        within = np.arange(len(query)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        j = kernel.indices[kernel.indptr[nearest][query] + within]
-        i = nearest[query]
-        change = manifold.activations[j] - y[query]
-        lengths_here = np.square(manifold.step(i, change)).sum(axis=1)
-        lengths_there = np.square(manifold.step(j, change)).sum(axis=1)
-        guard = np.square(change).sum(axis=1) / np.maximum(metric.gains[i, 0], metric.gains[j, 0]) ** 2
-        squared = np.maximum(0.5 * (lengths_here + lengths_there), guard)
-        weight = np.exp(-squared / self.operator.bandwidth) * self.operator.density[j] ** -self.operator.alpha
-        weight[squared > _KERNEL_MOST * self.operator.bandwidth] = 0
-        total = np.bincount(query, weight, minlength=len(y))
-        average = sp.csr_array((weight, (query, j)), shape=(len(y), len(self.rows))) @ self.functions
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return average / total[:, None] / self.decay
+    @cached_property
+    def extension(self) -> Extension:
+        """What :meth:`embed` needs of the chart."""
+        kernel = self.operator.kernel
+        return Extension(
+            self.manifold,
+            kernel.indptr,
+            kernel.indices,
+            self.operator.density,
+            self.operator.alpha,
+            self.operator.bandwidth,
+            self.functions,
+            self.decay,
+        )
 
 
 def chart(probe: Probe | StoredProbe, method: DiffusionChart | None = None, *, keep: Any = None) -> Chart:
@@ -391,7 +381,7 @@ def _both_sides(graph: NeighbourGraph) -> Array:
 
 def _pieces(graph: NeighbourGraph, method: DiffusionChart) -> tuple[int, Array]:
     """Number of connected pieces, and the piece of each sample."""
-    return graph.components(_KERNEL_MOST * _bandwidth(graph, method))
+    return graph.components(KERNEL_MOST * _bandwidth(graph, method))
 
 
 def _bandwidth(graph: NeighbourGraph, method: DiffusionChart) -> float:

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from sametask import _cluster
 from sametask._check import InputError
 from sametask._types import Array
 from sametask.charts.diffusion import DiffusionChart
@@ -58,6 +61,7 @@ class Pairwise:
         method: how to chart.
         seed: of everything drawn.
         jobs: worker processes; answers do not depend on it.
+        client: of a cluster whose workers take their place, or None.
         singles: what each shows by itself; None where that could not be told.
         problems: why a network could not be charted; None where it could, or need not be.
         answers: by pair (i, j), i < j.
@@ -68,6 +72,7 @@ class Pairwise:
     method: DiffusionChart
     seed: int
     jobs: int = 1
+    client: Any = None
     singles: list[Single | None] = field(default_factory=list)
     problems: list[str | None] = field(default_factory=list)
     answers: dict[Pair, Answer] = field(default_factory=dict)
@@ -87,8 +92,8 @@ class Pairwise:
             (probe, self.method, self.seed, k in charted, np.unique(np.concatenate(keep[k])))
             for k, probe in enumerate(self.probes)
         ]
-        told = list(self._each(_single, arguments, "charting networks"))
-        self.singles, self.problems = [each[0] for each in told], [each[1] for each in told]
+        told = dict(self._each(_single, arguments, "charting networks"))
+        self.singles, self.problems = [told[k][0] for k in range(n)], [told[k][1] for k in range(n)]
         direct, free = [], []
         for pair, rows in pairs.items():
             one, two = (self.singles[k] for k in pair)
@@ -188,21 +193,28 @@ class Pairwise:
         """Judge pairs, and keep the answers."""
         if not tasks:
             return
-        size = 1 if self.jobs == 1 else max(1, -(-len(tasks) // (_CHUNKS * self.jobs)))
+        workers = self.jobs if self.client is None else _cluster.threads(self.client)
+        size = 1 if workers == 1 else max(1, -(-len(tasks) // (_CHUNKS * workers)))
         chunks = [tasks[k : k + size] for k in range(0, len(tasks), size)]
         arguments = [([(self.case(t.pair, t.rows, t.start), t.via) for t in chunk],) for chunk in chunks]
-        for chunk, told in zip(chunks, self._each(_judged, arguments, what), strict=True):
-            for task, each in zip(chunk, told, strict=True):
+        told = dict(self._each(_judged, arguments, what))
+        for number, chunk in enumerate(chunks):
+            for task, each in zip(chunk, told[number], strict=True):
                 a, b = task.pair
                 self.answers[a, b] = each.answer
                 if each.forward is not None and each.backward is not None:
                     self.images[a, b], self.images[b, a] = each.forward, each.backward
 
-    def _each(self, function: Callable, arguments: list[tuple], what: str) -> Iterator:
-        """The function of each of the arguments, in their order; progress shows on a terminal."""
+    def _each(self, function: Callable, arguments: list[tuple], what: str) -> Iterator[tuple[int, Any]]:
+        """The function of each of the arguments, by their number; progress shows on a terminal."""
         bar = tqdm(total=len(arguments), desc=what, disable=not sys.stderr.isatty())
-        with bar, Parallel(n_jobs=self.jobs, return_as="generator") as workers:
-            for each in workers(delayed(_by_one_thread)(function, *given) for given in arguments):
+        with bar, ExitStack() as stack:
+            if self.client is None:
+                workers = stack.enter_context(Parallel(n_jobs=self.jobs, return_as="generator"))
+                done = enumerate(workers(delayed(_by_one_thread)(function, *given) for given in arguments))
+            else:
+                done = _cluster.each(self.client, _by_one_thread, function, arguments, what.replace(" ", "-"))
+            for each in done:
                 bar.update()
                 yield each
 

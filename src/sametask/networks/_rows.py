@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sametask._check import InputError
+from sametask._check import InputError, first_line
 from sametask._types import Array, Float, Shaped
 
 
@@ -107,10 +107,3 @@ def checked_layers(layers: Any) -> tuple[str, ...] | None:
     if repeated:
         raise InputError(f"layers: {', '.join(map(repr, repeated))} named more than once; name each layer once")
     return names
-
-
-def first_line(error: BaseException) -> str:
-    """What an exception says, on one line of reasonable length."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    text = lines[-1] if "TorchScript interpreter" in lines[0] else lines[0]  # that one says what failed last
-    return text if len(text) <= 200 else text[:199] + "…"

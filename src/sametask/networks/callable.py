@@ -9,9 +9,9 @@ from typing import Any, final
 
 import numpy as np
 
-from sametask._check import InputError
+from sametask._check import InputError, first_line
 from sametask._types import Array, Float, Shaped
-from sametask.networks._rows import as_columns, as_inputs, as_tangents, column_names, first_line
+from sametask.networks._rows import as_columns, as_inputs, as_tangents, column_names
 from sametask.networks.network import Network
 
 

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sametask import _check
-from sametask._check import InputError
-from sametask.networks._rows import first_line
+from sametask._check import InputError, first_line
 
 # torch.export.load is not safe by itself (as of torch 2.13): it reads the example inputs with pickle where
 # the safe way fails, tensor subclasses and custom constants always with pickle, evaluates symbolic sizes with

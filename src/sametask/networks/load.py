@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sametask import _check
-from sametask._check import InputError, MissingExtraError
-from sametask.networks._rows import first_line
+from sametask._check import InputError, MissingExtraError, first_line
 from sametask.networks.callable import from_callable
 from sametask.networks.exported_file import read_exported
 from sametask.networks.network import Network

@@ -9,9 +9,9 @@ from typing import Any, final
 import numpy as np
 
 from sametask import _check
-from sametask._check import InputError
+from sametask._check import InputError, first_line
 from sametask._types import Array, Float, Shaped
-from sametask.networks._rows import as_columns, as_inputs, batches, checked_layers, column_names, first_line
+from sametask.networks._rows import as_columns, as_inputs, batches, checked_layers, column_names
 from sametask.networks.network import Network
 
 
@@ -19,9 +19,10 @@ from sametask.networks.network import Network
 class OnnxNetwork(Network):
     """Tensors inside an ONNX graph as a network; made by :func:`from_onnx`."""
 
-    def __init__(self, session: Any, layers: tuple[str, ...], tensors: tuple[str, ...], name: str, size: int):
-        """A session of ONNX Runtime, the layers' names, and the graph outputs that carry them."""
-        self._session = session
+    def __init__(self, model: bytes, layers: tuple[str, ...], tensors: tuple[str, ...], name: str, size: int):
+        """A graph, the layers' names, and the graph outputs that carry them."""
+        self._model = model
+        self._session = session = _session(model)
         self._layers = layers
         self._tensors = tensors
         self._name = name
@@ -32,6 +33,12 @@ class OnnxNetwork(Network):
         self._exact = bool(self._shape) and isinstance(self._shape[0], int)
         self._batch_size = self._shape[0] if self._exact else size
         self._widths: dict[str, int] = {}  # columns of each layer, known after the first call
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_session"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _session=_session(state["_model"]))
 
     @property
     def name(self) -> str:
@@ -114,7 +121,7 @@ def from_onnx(
     size = _check.count("batch_size", batch_size)
     wanted = checked_layers(layers)
     onnx = _check.require("onnx", "onnx")
-    ort = _check.require("onnxruntime", "onnx")
+    _check.require("onnxruntime", "onnx")
     if isinstance(path_or_bytes, bytes | bytearray | memoryview):
         what, label = "these bytes", None
     else:
@@ -132,14 +139,20 @@ def from_onnx(
     tensors = _tensors(graph, layers_read)
     del graph.output[:]
     graph.output.extend(onnx.ValueInfoProto(name=tensor) for tensor in dict.fromkeys(tensors))  # ORT infers types
+    try:
+        return OnnxNetwork(model.SerializeToString(), layers_read, tensors, name or label or graph.name or "onnx", size)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"path_or_bytes: ONNX Runtime cannot run {what}: {first_line(error)}") from error
+
+
+def _session(model: bytes) -> Any:
+    ort = _check.require("onnxruntime", "onnx")
     options = ort.SessionOptions()
     options.log_severity_level = 4  # what goes wrong comes as an exception
     options.use_deterministic_compute = True
-    try:
-        session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise InputError(f"path_or_bytes: ONNX Runtime cannot run {what}: {first_line(error)}") from error
-    return OnnxNetwork(session, layers_read, tensors, name or label or graph.name or "onnx", size)
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _read(onnx: Any, path_or_bytes: Any, what: str) -> Any:

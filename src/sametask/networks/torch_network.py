@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +13,7 @@ from typing import Any, final
 import numpy as np
 
 from sametask import _check
-from sametask._check import InputError
+from sametask._check import InputError, first_line
 from sametask._types import Array, Float, Shaped
 from sametask.networks._dual import linear_parts
 from sametask.networks._rows import (
@@ -21,27 +23,65 @@ from sametask.networks._rows import (
     batches,
     checked_layers,
     column_names,
-    first_line,
 )
 from sametask.networks.network import Network
 
 OUTPUT = "output"
 _Forward = Callable[[Any], list[tuple[Any, Any]]]
+_alone = threading.RLock()
+"""Modes of modules, their hooks and some switches of torch belong to the process: one pass at a time."""
 
 
 @final
 class TorchNetwork(Network):
     """Layers of a torch module as a network; made by :func:`from_torch`."""
 
-    def __init__(self, module: Any, layers: tuple[str, ...] | None, name: str, batch_size: int | None, *, exact: bool):
-        """A module, its layers' names (None for the output), and the rows for each pass, or exactly those."""
+    def __init__(
+        self,
+        module: Any,
+        layers: tuple[str, ...] | None,
+        name: str,
+        batch_size: int | None,
+        *,
+        exact: bool,
+        program: Any = None,
+    ):
+        """A module, its layers' names (None for the output), the rows for each pass, or exactly those, and the exported
+        program that the module was made of, if it was."""
         self._module = module
+        self._program = program
         self._layers = layers
         self._names = layers or (OUTPUT,)
         self._name = name
         self._batch_size = batch_size
         self._exact = exact  # compiled for batches of exactly batch_size rows
         self._widths: dict[str, int] = {}  # columns of each layer, known after the first call
+
+    def __getstate__(self) -> dict[str, Any]:
+        """TorchScript and exported programs as torch writes them to files, modules as they pickle themselves."""
+        torch = _check.require("torch", "torch")
+        state, written = self.__dict__.copy(), io.BytesIO()
+        if self._program is not None:
+            torch.export.save(self._program, written)
+        elif isinstance(self._module, torch.jit.ScriptModule):
+            torch.jit.save(self._module, written)
+        else:
+            return state
+        return {**state, "_module": None, "_program": None, "_written": (self._program is not None, written.getvalue())}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        exported, written = state.pop("_written", (False, b""))
+        vars(self).update(state)
+        if not written:
+            return
+        torch = _check.require("torch", "torch")
+        if exported:
+            self._program = torch.export.load(io.BytesIO(written))
+            self._module = _module_of(self._program, self._layers)
+        else:
+            with warnings.catch_warnings():  # TorchScript is deprecated; it is what there is
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._module = torch.jit.load(io.BytesIO(written))
 
     @property
     def name(self) -> str:
@@ -241,7 +281,6 @@ def from_torch(
 
 
 def _from_exported(program: Any, layers: tuple[str, ...] | None, name: str | None, size: int | None) -> TorchNetwork:
-    torch = _check.require("torch", "torch")
     names = list(program.graph_signature.user_inputs)
     if len(names) != 1:
         raise InputError(
@@ -252,12 +291,18 @@ def _from_exported(program: Any, layers: tuple[str, ...] | None, name: str | Non
     shape = getattr(placeholder.meta["val"], "shape", ())
     if not shape:
         raise InputError("module: the exported program takes no batch of inputs, but a single number")
-    with warnings.catch_warnings():  # torch's own copying of tree specifications warns about itself
-        warnings.simplefilter("ignore")
-        module = program.module() if layers is None else torch.export.unflatten(program)
+    module = _module_of(program, layers)
     _check_exist(module, layers)
     fixed = isinstance(shape[0], int)
-    return TorchNetwork(module, layers, name or "exported program", shape[0] if fixed else size, exact=fixed)
+    rows = shape[0] if fixed else size
+    return TorchNetwork(module, layers, name or "exported program", rows, exact=fixed, program=program)
+
+
+def _module_of(program: Any, layers: tuple[str, ...] | None) -> Any:
+    torch = _check.require("torch", "torch")
+    with warnings.catch_warnings():  # torch's own copying of tree specifications warns about itself
+        warnings.simplefilter("ignore")
+        return program.module() if layers is None else torch.export.unflatten(program)
 
 
 def _check_exist(module: Any, layers: tuple[str, ...] | None) -> None:
@@ -315,25 +360,26 @@ def _shape(batch: Array) -> str:
 def _undisturbed(module: Any) -> Iterator[None]:
     """Evaluation mode inside, and every layer reached by its hooks; everything as it was outside."""
     torch = _check.require("torch", "torch")
-    modes = [(part, part.training) for part in module.modules() if hasattr(part, "training")]
-    switched = any(training for _, training in modes)
-    fastpath = torch.backends.mha.get_fastpath_enabled()
-    try:
-        # the fast path of transformers skips the layers inside, which then have neither hooks nor derivatives
-        torch.backends.mha.set_fastpath_enabled(False)
-        if switched:
-            try:
-                module.eval()
-            except NotImplementedError:  # exported graphs have their mode built in
-                switched = False
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fastpath)
-        if switched:
-            module.train(modes[0][1])  # of the module itself
-            for part, training in modes:
-                if part.training != training:
-                    part.training = training
+    with _alone:
+        modes = [(part, part.training) for part in module.modules() if hasattr(part, "training")]
+        switched = any(training for _, training in modes)
+        fastpath = torch.backends.mha.get_fastpath_enabled()
+        try:
+            # the fast path of transformers skips the layers inside, which then have neither hooks nor derivatives
+            torch.backends.mha.set_fastpath_enabled(False)
+            if switched:
+                try:
+                    module.eval()
+                except NotImplementedError:  # exported graphs have their mode built in
+                    switched = False
+            yield
+        finally:
+            torch.backends.mha.set_fastpath_enabled(fastpath)
+            if switched:
+                module.train(modes[0][1])  # of the module itself
+                for part, training in modes:
+                    if part.training != training:
+                        part.training = training
 
 
 @contextmanager

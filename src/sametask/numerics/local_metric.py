@@ -47,7 +47,7 @@ class LocalMetric:
         with np.errstate(divide="ignore"):
             return self.gains[:, 0] / self.gains[:, -1]
 
-    def take(self, rows: Int[Array, " p"]) -> LocalMetric:
+    def take(self, rows: Int[Array, " p"] | slice) -> LocalMetric:
         """The metric at some of the samples."""
         directions = None if self.directions is None else self.directions[rows]
         return dataclasses.replace(self, frames=self.frames[rows], gains=self.gains[rows], directions=directions)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from sametask import _cluster
 from sametask._check import InputError
 from sametask._types import Array
 from sametask.networks.network import Network
@@ -19,6 +20,7 @@ from sametask.numerics import local_metric
 from sametask.numerics.local_metric import LocalMetric
 from sametask.probes.inputs import Inputs, digest_of
 from sametask.probes.neighbourhoods import Neighbourhood
+from sametask.probes.recorded import Around, Recorded
 
 
 def see(
@@ -152,16 +154,54 @@ class Sight:
         }
         return json.loads(json.dumps(told))
 
-    def chunk(self, rows: slice) -> tuple[Network, Neighbourhood, Array, int, Array | slice, int, int]:
-        """What :func:`see` needs for these rows."""
-        way, inputs = self.way.part(rows), self.inputs[rows]
-        return self.network, way, inputs, rows.start, self.columns, self.seed, self.batch_size
+    def seen(
+        self, chunks: Sequence[slice], client: Any, tick: Callable[[int], Any]
+    ) -> Iterator[tuple[int, tuple[Array, LocalMetric | None]]]:
+        """What :func:`see` returns of chunks of rows, by their number in ``chunks``, as they are finished.
+
+        Args:
+            chunks: slices of rows.
+            client: of a cluster, or None.
+            tick: is told how many inputs were seen.
+        """
+        shared = (self.network, self.columns, self.seed, self.batch_size)
+        parts = ((self.way.part(rows), self.inputs[rows], rows.start) for rows in chunks)
+        if client is None:
+            yield from ((k, _see(shared, *part, tick=tick)) for k, part in enumerate(parts))
+            return
+        for k, seen in _cluster.each(client, _see, shared, parts, "probe"):
+            yield k, seen
+            tick(chunks[k].stop - chunks[k].start)
 
     def row_bytes(self, activations: Array) -> int:
         """Bytes of everything about one sample, where all columns take as many as in ``activations``."""
         m, d = len(self.kept), self.dimension
         own = self.inputs.width * self.inputs.dtype.itemsize
         return m * activations.itemsize + 8 * (d * m + d + d * self.way.directions(self.inputs.shape) + 1) + own
+
+
+def told(
+    recorded: Recorded, chunks: Sequence[slice], client: Any, tick: Callable[[int], Any]
+) -> Iterator[tuple[int, LocalMetric]]:
+    """Metrics that are told by all samples, as :meth:`Sight.seen` returns what is seen."""
+    parts = ((recorded.around(rows),) for rows in chunks)
+    done = (
+        ((k, part[0].metric()) for k, part in enumerate(parts))
+        if client is None
+        else _cluster.each(client, _metric, None, parts, "metric")
+    )
+    for k, metric in done:
+        yield k, metric
+        tick(chunks[k].stop - chunks[k].start)
+
+
+def _see(shared: tuple[Any, ...], way: Neighbourhood, inputs: Array, start: int, **options: Any) -> tuple[Any, Any]:
+    network, *rest = shared
+    return see(network, way, inputs, start, *rest, **options)
+
+
+def _metric(_: None, around: Around) -> LocalMetric:
+    return around.metric()
 
 
 def progress_bar(sight: Sight, done: int) -> Any:

@@ -8,13 +8,13 @@ from typing import Any, overload
 
 import numpy as np
 
-from sametask import _check
+from sametask import _check, _cluster
 from sametask._check import InputError
 from sametask._types import Array
 from sametask.networks.network import Network
 from sametask.numerics import local_metric
 from sametask.probes import storage, streaming
-from sametask.probes.chunks import Sight, progress_bar, see
+from sametask.probes.chunks import Sight, progress_bar, told
 from sametask.probes.inputs import Inputs
 from sametask.probes.neighbourhoods import Jacobian, Neighbourhood
 from sametask.probes.probe import Probe, assemble, check_enough, check_ids
@@ -38,6 +38,7 @@ def probe(
     batch_size: int = 256,
     store: None = None,
     chunk_rows: int | None = None,
+    client: Any = None,
 ) -> Probe: ...
 
 
@@ -53,6 +54,7 @@ def probe(
     batch_size: int = 256,
     store: str | Path,
     chunk_rows: int | None = None,
+    client: Any = None,
 ) -> StoredProbe: ...
 
 
@@ -67,6 +69,7 @@ def probe(
     batch_size: int = 256,
     store: str | Path | None = None,
     chunk_rows: int | None = None,
+    client: Any = None,
 ) -> Probe | StoredProbe:
     """See a network at some inputs, each with a small neighbourhood that fixes the local metric.
 
@@ -92,13 +95,18 @@ def probe(
         store: a Zarr directory, written chunk by chunk as it is computed.
         chunk_rows: inputs in a chunk of a new store, rounded up to whole batches: what is lost at worst when the
             process is killed. None takes some megabytes' worth. One that was begun keeps its own.
+        client: a ``dask.distributed.Client``, whose workers then see the inputs, chunk by chunk; this process hands
+            them out and writes. None takes the current one where there is one, False none. Bits are the same where
+            workers compute as this machine does.
 
     Returns:
         The probe; with a ``store`` a :class:`StoredProbe`, whose rows are read as they are asked for.
 
     Raises:
         InputError: inputs or activations are not finite, inputs repeat, a neuron does not exist, or the neighbourhood
-            does not suit the network. With a ``store``: it was begun by another call, or another process is writing it.
+            does not suit the network. With a ``store``: it was begun by another call, or another process is writing
+            it. With a ``client``: the network cannot be sent to workers.
+        ClusterError: workers were lost again and again, or the scheduler. What was stored is kept.
 
     Examples:
         >>> import numpy as np, sametask as st
@@ -136,7 +144,7 @@ def probe(
         batch_size=batch_size,
     )
     call = {} if path is None else sight.call(wanted, digest, given_ids)
-    resumed = None if path is None else streaming.resumed(sight, path, call)
+    resumed = None if path is None else streaming.resumed(sight, path, call, client)
     if resumed is not None:
         return resumed
     few = min(len(x), _FIRST if isinstance(wanted, int) else _FEW)
@@ -146,26 +154,25 @@ def probe(
     check_enough("inputs", len(x), sight.dimension)
     rows = storage.rows_in_chunk(len(x), sight.row_bytes(first), batch_size, chunk_rows)
     if path is not None:
-        return streaming.begun(sight, path, call, rows)
-    return _in_memory(sight, rows)
+        return streaming.begun(sight, path, call, rows, client)
+    return _in_memory(sight, rows, client)
 
 
-def _in_memory(sight: Sight, rows: int) -> Probe:
+def _in_memory(sight: Sight, rows: int, client: Any) -> Probe:
     """Chunk by chunk all the same, so that results do not depend on whether they are stored."""
     n = len(sight.inputs)
     parts = [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
     with progress_bar(sight, 0) as bar:
-        seen = [see(*sight.chunk(each), tick=bar.update) for each in parts]
-        y = np.concatenate([activations for activations, _ in seen])
-        metrics = [metric for _, metric in seen if metric is not None]
+        client = _cluster.found(client, len(parts))
+        seen = dict(sight.seen(parts, client, bar.update))
+        y = np.concatenate([seen[k][0] for k in range(len(parts))])
         if sight.way.among_all:
-            recorded = sight.way.complete(y, sight.inputs)
-            for each in parts:
-                metrics.append(recorded.metric(each))
-                bar.update(each.stop - each.start)
+            metrics = dict(told(sight.way.complete(y, sight.inputs), parts, client, bar.update))
+        else:
+            metrics = {k: metric for k, (_, metric) in seen.items() if metric is not None}
     return assemble(
         y,
-        local_metric.concatenate(metrics),
+        local_metric.concatenate([metrics[k] for k in range(len(parts))]),
         ids=sight.ids,
         scale=sight.way.scale,
         neurons=sight.kept,

@@ -53,23 +53,52 @@ class Recorded:
         kernel = kriging.tuned(np.zeros_like(steps[:, 0]), steps[:, 1:], values, around)
         return Recorded(tree, activations, k, dimension, kernel)
 
-    def metric(self, rows: slice) -> LocalMetric:
-        """The local metric at some rows."""
+    def around(self, rows: slice) -> Around:
+        """All that the local metric at some rows is told by."""
         flat = np.asarray(self.tree.data)
-        here = range(*rows.indices(len(flat)))
-        jacobians = np.empty((len(here), self.activations.shape[1], self.dimension))
-        block = max(1, _BLOCK // (self.k * (self.k + flat.shape[1] + self.activations.shape[1])))
-        for start in range(0, len(here), block):
-            jacobians[start : start + block] = self._jacobians(flat, np.asarray(here[start : start + block]))
-        return local_metric.from_jacobians(jacobians, common_basis=flat.shape[1] == self.dimension)
-
-    def _jacobians(self, flat: Array, rows: Array) -> Array:
         near = np.asarray(self.tree.query(flat[rows], self.k + 1)[1])
-        steps, products = _steps(flat, near, self.dimension)
+        own = np.arange(*rows.indices(len(flat)))
+        used = np.union1d(near, own)
+        near, own = np.searchsorted(used, near), np.searchsorted(used, own)
+        return Around(flat[used], self.activations[used], near, own, self.dimension, self.kernel)
+
+
+@dataclass(frozen=True)
+class Around:
+    """Some samples with those near them, by which the local metric is told, wherever that is done.
+
+    Attributes:
+        inputs: (u, w) flattened.
+        activations: (u, m).
+        near: (p, k + 1) which of these are nearest to each of p samples.
+        own: (p,) which these samples are.
+        dimension: of the manifold of inputs.
+        kernel: how values at neighbours are weighted.
+    """
+
+    inputs: Array
+    activations: Array
+    near: Array
+    own: Array
+    dimension: int
+    kernel: Kernel
+
+    def metric(self) -> LocalMetric:
+        """The local metric at the p samples."""
+        (p, k), m, w = self.near.shape, self.activations.shape[1], self.inputs.shape[1]
+        jacobians = np.empty((p, m, self.dimension))
+        block = max(1, _BLOCK // (k * (k + w + m)))
+        for start in range(0, p, block):
+            rows = slice(start, start + block)
+            jacobians[rows] = self._jacobians(self.near[rows], self.own[rows])
+        return local_metric.from_jacobians(jacobians, common_basis=w == self.dimension)
+
+    def _jacobians(self, near: Array, own: Array) -> Array:
+        steps, products = _steps(self.inputs, near, self.dimension)
         weights = kriging.gradient_weights(steps, self.kernel)
-        around, own = (self.activations[each].astype(np.float64) for each in (near, rows))
-        slopes = np.matmul(weights, around - own[:, None])
-        if flat.shape[1] != self.dimension:
+        there, here = (self.activations[each].astype(np.float64) for each in (near, own))
+        slopes = np.matmul(weights, there - here[:, None])
+        if self.inputs.shape[1] != self.dimension:
             # lengths along the manifold itself, of which the principal directions are only secants
             metric = np.matmul(np.matmul(weights, products), np.swapaxes(weights, 1, 2))
             slopes = np.linalg.solve(np.linalg.cholesky(metric), slopes)

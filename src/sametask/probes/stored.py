@@ -149,6 +149,11 @@ class StoredProbe:
         for chunk in range(self.chunks):
             yield self._store.slice(chunk), self._probe(self._store.read(chunk))
 
+    def activations(self) -> Iterator[tuple[slice, Array]]:
+        """The activations alone, one chunk in memory at a time: the slice of rows, and (rows, m)."""
+        for chunk in range(self.chunks):
+            yield self._store.slice(chunk), self._store.read(chunk, ["activations"])["activations"]
+
     def load(self) -> Probe:
         """All of it in memory."""
         return self._probe(self._together(self._store.digests))

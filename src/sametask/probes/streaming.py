@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from sametask import _cluster
 from sametask._check import InputError
+from sametask._cluster import ClusterError
 from sametask._types import Array
 from sametask.probes import storage
-from sametask.probes.chunks import Sight, progress_bar, see
+from sametask.probes.chunks import Sight, progress_bar, told
 from sametask.probes.storage import FINISHED, UNFINISHED, Store
 from sametask.probes.stored import StoredProbe
 from sametask.probes.writing import Stage, Writer, take_lock
@@ -23,7 +25,7 @@ _ALIKE = float(np.sqrt(np.finfo(np.float32).eps))
 in single precision, over and over. Another network differs by more."""
 
 
-def resumed(sight: Sight, path: Path, call: dict[str, Any]) -> StoredProbe | None:
+def resumed(sight: Sight, path: Path, call: dict[str, Any], client: Any) -> StoredProbe | None:
     """What is at ``path``, or begun beside it, by the same call: whole, or made so. None where there is nothing.
 
     Raises:
@@ -32,7 +34,7 @@ def resumed(sight: Sight, path: Path, call: dict[str, Any]) -> StoredProbe | Non
     with _writable(path):
         there = storage.header(path)
         if there is not None and there.get("call") == call and there.get("state") == FINISHED:
-            found = _whole(sight, path, there)
+            found = _whole(sight, path, there, client)
             if found is not None:
                 return found
         work = storage.part_of(path)
@@ -51,10 +53,10 @@ def resumed(sight: Sight, path: Path, call: dict[str, Any]) -> StoredProbe | Non
                     f"store: {work} was begun with another network ({error}) and holds {done} of {parts} chunks; "
                     "choose another name, or remove it"
                 ) from None
-            return _through(sight, writer)
+            return _through(sight, writer, client)
 
 
-def begun(sight: Sight, path: Path, call: dict[str, Any], rows: int) -> StoredProbe:
+def begun(sight: Sight, path: Path, call: dict[str, Any], rows: int, client: Any) -> StoredProbe:
     """A new store, from its first chunk to its last."""
     n = len(sight.inputs)
     attributes = {
@@ -68,10 +70,10 @@ def begun(sight: Sight, path: Path, call: dict[str, Any], rows: int) -> StoredPr
         "decided": {**sight.decided(), "width": len(sight.names)},
     }
     with _writable(path), Writer.begin(path, attributes) as writer:
-        return _through(sight, writer)
+        return _through(sight, writer, client)
 
 
-def _whole(sight: Sight, path: Path, there: dict[str, Any]) -> StoredProbe | None:
+def _whole(sight: Sight, path: Path, there: dict[str, Any], client: Any) -> StoredProbe | None:
     """The finished store at ``path``, its damaged chunks mended; None where it is another network's."""
     writer = Writer(path, path, None, there)
     if not writer.found(writer.stages[0]):
@@ -86,39 +88,50 @@ def _whole(sight: Sight, path: Path, there: dict[str, Any]) -> StoredProbe | Non
     if lock is None:  # another process put another in its place just now
         return None
     with Writer(path, path, lock, there) as writer:
-        return _through(sight, writer)
+        return _through(sight, writer, client)
 
 
-def _through(sight: Sight, writer: Writer) -> StoredProbe:
+def _through(sight: Sight, writer: Writer, client: Any) -> StoredProbe:
     """All chunks that are missing, then the whole."""
+    client = _cluster.found(client, max(len(writer.missing(stage)) for stage in writer.stages))
     found = {stage: writer.found(stage) for stage in writer.stages}
     done = sum(rows.stop - rows.start for each in found.values() for rows in map(writer.slice, each))
-    with progress_bar(sight, done) as bar:
-        _first_pass(sight, writer, bar)
+    with progress_bar(sight, done) as bar, _saying_what_is_kept(writer):
+        _first_pass(sight, writer, client, bar)
         if writer.missing(writer.stages[-1]):
-            _second_pass(sight, writer, bar)
+            _second_pass(sight, writer, client, bar)
     writer.finish()
     return StoredProbe._of(Store.open(writer.path), found=len(found[writer.stages[-1]]))
 
 
-def _first_pass(sight: Sight, writer: Writer, bar: Any) -> None:
+def _first_pass(sight: Sight, writer: Writer, client: Any, bar: Any) -> None:
     numbers = storage.id_numbers(sight.ids)
-    for chunk in writer.missing(writer.stages[0]):
-        rows = writer.slice(chunk)
+    missing = writer.missing(writer.stages[0])
+    for k, (activations, metric) in sight.seen([writer.slice(chunk) for chunk in missing], client, bar.update):
+        rows = writer.slice(missing[k])
         extra = {"inputs": sight.inputs[rows]} | ({} if numbers is None else {"ids": numbers[rows]})
-        activations, metric = see(*sight.chunk(rows), tick=bar.update)
-        writer.write(writer.stages[0], chunk, activations, metric, extra)
+        writer.write(writer.stages[0], missing[k], activations, metric, extra)
 
 
-def _second_pass(sight: Sight, writer: Writer, bar: Any) -> None:
+def _second_pass(sight: Sight, writer: Writer, client: Any, bar: Any) -> None:
     """Metrics that are told by all samples."""
     stage: Stage = "metric"
+    missing = writer.missing(stage)
     with _beside(writer) as activations:
         recorded = sight.way.complete(activations, sight.inputs)
-        for chunk in writer.missing(stage):
-            rows = writer.slice(chunk)
-            writer.write(stage, chunk, None, recorded.metric(rows), {})
-            bar.update(rows.stop - rows.start)
+        for k, metric in told(recorded, [writer.slice(chunk) for chunk in missing], client, bar.update):
+            writer.write(stage, missing[k], None, metric, {})
+
+
+@contextmanager
+def _saying_what_is_kept(writer: Writer) -> Iterator[None]:
+    """Where a cluster fails, how much there is to go on with."""
+    try:
+        yield
+    except ClusterError as error:
+        done, parts = storage.progress(writer.path) or (0, 0)
+        kept = f"; {done} of {parts} chunks of {writer.path} are there: the same call goes on" if done else ""
+        raise ClusterError(f"{error}{kept}") from error
 
 
 @contextmanager

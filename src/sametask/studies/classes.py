@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sametask import _check
+from sametask import _check, _cluster
 from sametask._check import InputError
 from sametask._types import Array
 from sametask.charts import DiffusionChart
@@ -30,6 +30,7 @@ def classes(
     seed: int = 0,
     method: DiffusionChart | None = None,
     n_jobs: int = 1,
+    client: Any = None,
 ) -> Classes:
     """Which of many networks are the same, and which determine others?
 
@@ -47,6 +48,8 @@ def classes(
         seed: of the resampling behind noise floors and nulls.
         method: how to chart.
         n_jobs: worker processes; −1 takes one for each core. Answers do not depend on it.
+        client: a ``dask.distributed.Client`` whose workers chart the networks and judge the pairs instead. None takes
+            the current one where there is one, False none. Answers do not depend on it either.
 
     Returns:
         The classes, an order among them, and what is undecided.
@@ -54,6 +57,7 @@ def classes(
     Raises:
         InputError: fewer than two probes, or something else; ids are missing, of different kinds, or no two networks
             have any in common; anchors are not rows of the probes.
+        ClusterError: workers were lost again and again, or the scheduler.
 
     Examples:
         >>> import numpy as np, sametask as st
@@ -75,7 +79,7 @@ def classes(
     seed = _check.count("seed", seed, least=0)
     if n_jobs != -1:
         _check.count("n_jobs", n_jobs)
-    pairwise = Pairwise(probes, rows, method, seed, n_jobs)
+    pairwise = Pairwise(probes, rows, method, seed, n_jobs, _cluster.found(client, len(probes)))
     pairwise.run()
     made = partition(len(probes), pairwise.answers)
     answers = mirrored(pairwise.answers)

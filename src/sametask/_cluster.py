@@ -1,0 +1,286 @@
+"""Work on a cluster. Dask does it; here is how a call hands its parts over, and what is made of failures.
+
+Workers are sent a function of the package, what all parts share, and the parts, of which so many are under way as keep
+the workers busy: neither this process nor the scheduler ever holds more. What is shared is a task of its own, so that
+Dask hands it on from worker to worker, and makes it again where the last worker that had it was lost. A part is a
+function of its arguments alone, so that it may be computed again, and anywhere. Results come as they are finished.
+"""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from typing import Any
+
+from sametask import _check
+from sametask._check import InputError, first_line
+from sametask._version import __version__
+
+_AHEAD = 2
+"""Parts under way for each thread of the workers: the next arrives while one is computed."""
+_LEAST_AHEAD = 16
+"""Parts under way where there are fewer threads, or none yet."""
+_NUMBERS = 1 << 19
+"""In a part of a table."""
+_FEWEST = 256
+"""Rows in a part of a table, however wide."""
+_LOOK = 1.0
+"""Seconds after which it is asked whether there still is a cluster."""
+_PATIENCE = 300.0
+"""Seconds without any worker after which nothing is waited for."""
+
+
+class ClusterError(RuntimeError):
+    """A cluster could not do its work: workers are lost again and again, or the scheduler; one line."""
+
+
+def found(client: Any, parts: int) -> Any | None:
+    """The client to be used: the one given, else the current one if there is one and there is something to share.
+
+    Args:
+        client: a ``dask.distributed.Client``; None for the current one, if there is any; False for none.
+        parts: into how many the work is cut. One alone is only sent to a client that was given.
+
+    Raises:
+        InputError: something else, or an asynchronous client.
+    """
+    if client is False:
+        return None
+    distributed = sys.modules.get("distributed")  # who has a client has loaded it
+    if client is not None:
+        if distributed is None or not isinstance(client, distributed.Client):
+            raise InputError(
+                f"client: {type(client).__name__}; give a dask.distributed.Client, False to compute here, or None for "
+                "the current one"
+            )
+        if client.asynchronous:
+            raise InputError("client: an asynchronous one; give dask.distributed.Client(…, asynchronous=False)")
+        if client.status != "running":
+            raise InputError(f"client: {client.status}; give one that is connected")
+        return client
+    if distributed is None or parts < 2 or _in_a_task(distributed):
+        return None
+    try:
+        current = distributed.Client.current()
+    except ValueError:
+        return None
+    return current if current.status == "running" and not current.asynchronous else None
+
+
+def connected(address: str) -> Any:
+    """A client of the scheduler at an address, or of the one that a file names.
+
+    Raises:
+        InputError: there is none.
+        MissingExtraError: Dask is not installed.
+    """
+    distributed = _check.require("distributed", "dask")
+    try:
+        if address.endswith(".json"):
+            return distributed.Client(scheduler_file=address)
+        return distributed.Client(address)
+    except (OSError, ValueError) as error:
+        raise InputError(f"scheduler: cannot reach {address} ({first_line(error)})") from None
+
+
+def threads(client: Any) -> int:
+    """Parts that its workers compute at once, at least one."""
+    return max(1, sum(_workers(client).values()))
+
+
+def each(
+    client: Any, function: Callable[..., Any], shared: Any, parts: Iterable[Sequence[Any]], what: str
+) -> Iterator[tuple[int, Any]]:
+    """``function(shared, *part)`` of each part, with its number, as they are finished.
+
+    Where one fails those under way are waited for, and handed out, before the error is raised. Dask gives up what was
+    on several workers as they were lost, be it to blame or not; so each such part is tried once more with nothing
+    beside it.
+
+    Args:
+        client: of the cluster.
+        function: one of the package's own.
+        shared: what all parts have in common; sent once.
+        parts: arguments; taken one after another as workers get free.
+        what: a word by which the dashboard calls the tasks.
+
+    Raises:
+        InputError: what is shared cannot be sent.
+        ClusterError: workers or scheduler were lost.
+    """
+    distributed = sys.modules["distributed"]
+    run = f"sametask-{what}-{uuid.uuid4().hex[:12]}"
+    left = ((number, _packed((function, part))) for number, part in enumerate(parts))
+    common = _submit(client, _unpacked, __version__, _packed(shared), key=f"{run}-shared")
+    under_way: dict[Any, tuple[int, bytes]] = {}
+    suspects: list[tuple[int, bytes]] = []
+    failure: Exception | None = None
+
+    def send(number: int, packed: bytes, again: str = "") -> None:
+        future = _submit(client, _computed, common, packed, key=f"{run}-{number}{again}")
+        under_way[future] = (number, packed)
+
+    try:
+        while True:
+            tried = None
+            if failure is None and not suspects:
+                room = max(_AHEAD * threads(client), _LEAST_AHEAD) - len(under_way)
+                for number, packed in itertools.islice(left, max(room, 0)):
+                    send(number, packed)
+            elif suspects and not under_way:
+                tried = suspects.pop()
+                send(*tried, again="-alone")
+            if not under_way:
+                break
+            for future in _finished(distributed, client, list(under_way)):
+                number, packed = under_way.pop(future)
+                try:
+                    result = future.result()
+                except distributed.KilledWorker as error:
+                    if tried is None:
+                        suspects.append((number, packed))
+                    else:
+                        failure = failure or _given_up(number, error)
+                except CancelledError:
+                    message = "cluster: the work was cancelled, or the scheduler restarted; make the call again"
+                    failure = failure or ClusterError(message)
+                except Exception as error:  # whatever a task raises
+                    failure = failure or error
+                else:
+                    yield number, result
+                    del result
+                future.release()
+    finally:
+        for future in (*under_way, common):
+            future.release()  # what nobody waits for is not computed
+    if failure is not None:
+        raise failure
+
+
+def cuts(n: int, width: int) -> list[slice]:
+    """Slices of ``n`` rows, each of some megabytes where a row has ``width`` numbers in and as many out."""
+    step = max(_FEWEST, _NUMBERS // max(width, 1))
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+
+
+def by_rows(
+    client: Any, function: Callable[..., Any], shared: Any, pieces: Iterable[tuple[slice, Sequence[Any]]], what: str
+) -> Iterator[tuple[slice, Any]]:
+    """``function(shared, *part)`` of pieces of a table, each (rows, part), here or on a cluster.
+
+    Where they are cut does not depend on who computes them, nor does it on how many those are.
+    """
+    if client is None:
+        for rows, part in pieces:
+            yield rows, function(shared, *part)
+        return
+    places: dict[int, slice] = {}
+
+    def parts() -> Iterator[Sequence[Any]]:
+        for number, (rows, part) in enumerate(pieces):
+            places[number] = rows
+            yield part
+
+    for number, result in each(client, function, shared, parts(), what):
+        yield places.pop(number), result
+
+
+def _submit(client: Any, function: Callable[..., Any], *arguments: Any, key: str) -> Any:
+    from dask import config
+
+    # parts are data, and meant to be sent with their task: there it is found again when its worker is lost
+    with config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+        return client.submit(function, *arguments, key=key, pure=False)
+
+
+def _packed(shared: Any) -> bytes:
+    from distributed.protocol.pickle import dumps
+
+    try:
+        return dumps(shared)
+    except Exception as error:  # pickling runs code of whoever made the object
+        raise InputError(
+            f"client: cannot send what the work needs to workers ({first_line(error)}); give networks and functions "
+            "that can be pickled, or client=False to compute here"
+        ) from error
+
+
+def _unpacked(version: str, packed: bytes) -> Any:
+    """On a worker: what all parts share."""
+    if version != __version__:
+        raise ClusterError(f"cluster: a worker has sametask {__version__}, not {version}; install the same everywhere")
+    try:
+        return pickle.loads(packed)
+    except Exception as error:  # a module that is not there, a file, a device
+        raise ClusterError(
+            f"cluster: a worker cannot read what it was sent ({type(error).__name__}: {first_line(error)}); "
+            "install the same packages everywhere, and put modules of your own where workers import from"
+        ) from None
+
+
+def _computed(shared: Any, packed: bytes) -> Any:
+    """On a worker: one part."""
+    function, part = pickle.loads(packed)
+    return function(shared, *part)
+
+
+def _finished(distributed: Any, client: Any, under_way: list[Any]) -> list[Any]:
+    """Those that are done, or failed; waits for the first.
+
+    Raises:
+        ClusterError: there is no scheduler any more, or no worker for a long time.
+    """
+    alone_since = None
+    while True:
+        # what is cancelled is done as well, and says so when it is asked for its result
+        with suppress(TimeoutError, CancelledError):
+            distributed.wait(under_way, timeout=_LOOK, return_when="FIRST_COMPLETED")
+        done = [future for future in under_way if future.done()]
+        if done:
+            return done
+        if _workers(client):
+            alone_since = None
+        elif alone_since is None:
+            alone_since = time.monotonic()
+        elif time.monotonic() - alone_since > _PATIENCE:
+            raise ClusterError(f"cluster: no worker for {_PATIENCE:g} seconds; start some, and make the call again")
+
+
+def _workers(client: Any) -> dict[str, int]:
+    """The addresses of workers, and how many threads each has; while the client connects again, it is waited for.
+
+    Raises:
+        ClusterError: the scheduler is gone.
+    """
+    while True:
+        while client.status == "connecting":  # it gives up by itself
+            time.sleep(_LOOK / 10)
+        if client.status != "running":
+            raise ClusterError(f"cluster: the scheduler is gone ({client.status}); start it, and make the call again")
+        try:
+            return client.nthreads()
+        except (OSError, AttributeError):  # closed between these lines
+            time.sleep(_LOOK / 10)
+
+
+def _given_up(number: int, error: Any) -> ClusterError:
+    lost = error.allowed_failures + 1
+    return ClusterError(
+        f"cluster: part {number} was given up after {lost} workers were lost with nothing but it on them, as they are "
+        "that run out of memory; give workers more memory, or smaller parts"
+    )
+
+
+def _in_a_task(distributed: Any) -> bool:
+    """Whether this is a task of Dask itself, which must not wait for others."""
+    try:
+        distributed.get_worker()
+    except ValueError:
+        return False
+    return True
