@@ -30,7 +30,7 @@ from sametask.experiments import demo
 from sametask.experiments.reproduce import EXPERIMENTS, check, reproduce
 from sametask.matching import SameOrder, SameSet
 from sametask.networks import Network, from_onnx, load_network
-from sametask.probes import Burst, CentralDifference, Jacobian, Neighbourhood, Neighbours, Probe, probe
+from sametask.probes import Burst, CentralDifference, Jacobian, Neighbourhood, Neighbours, Probe, StoredProbe, probe
 from sametask.probes.storage import progress
 from sametask.studies import classes, whitney
 from sametask.transformation import Transformation
@@ -162,7 +162,7 @@ def _classes(options: argparse.Namespace) -> int:
     probes = [_saved(path) for path in options.probes]
     if len({each.name for each in probes}) < len(probes):
         probes = [
-            dataclasses.replace(each, name=Path(path).stem) for each, path in zip(probes, options.probes, strict=True)
+            dataclasses.replace(each, label=Path(path).stem) for each, path in zip(probes, options.probes, strict=True)
         ]
     anchors = {"ids": "ids", "none": None}.get(options.anchors, options.anchors)
     if isinstance(anchors, str) and anchors != "ids":
@@ -180,16 +180,18 @@ def _classes(options: argparse.Namespace) -> int:
     return 3 if made.undecided else 0 if len(made.classes) == 1 else 1
 
 
-def _saved(path: str) -> Probe:
+def _saved(path: str) -> StoredProbe:
     if not _is_saved(path):
         raise InputError(f"probes: {path} is no saved probe; save one with  sametask probe NETWORK -o {path}")
-    return Probe.load(path)
+    return StoredProbe.open(path)
 
 
 def _probe(options: argparse.Namespace) -> int:
     """The network is seen chunk by chunk, and gone on with where it was left; a saved probe is copied."""
     if _is_saved(options.network):
         probed = _probe_of(options.network, options.inputs, options.layers, options, "network", "--inputs")
+        assert isinstance(probed, StoredProbe)
+        probed = probed.load()
         with _naming_options(path="output"):
             probed.save(options.output)
         _say(f"{options.output}: {probed}")
@@ -393,12 +395,12 @@ def _probe_of(
     options: argparse.Namespace,
     argument: str,
     wanted: str,
-) -> Probe:
+) -> Probe | StoredProbe:
     """A saved probe as it is, or a network probed at the inputs."""
     if _is_saved(spec):
         if layers:
             raise InputError(f"{argument}: {spec} is a saved probe; layers are chosen when a network is probed")
-        return Probe.load(spec)
+        return StoredProbe.open(spec)
     network = load_network(spec, layers)
     if inputs is None:
         raise InputError(f"{argument}: {spec} is a network; give {wanted} X.npy to probe it at")

@@ -12,16 +12,18 @@ from sametask._types import Array
 from sametask.charts import DiffusionChart
 from sametask.matching.known import known_of
 from sametask.measures import FEWEST, Similarity, similarity
-from sametask.probes import Probe
+from sametask.probes import Probe, StoredProbe
+from sametask.verdict import diagnosis
 from sametask.verdict.judge import judge
 from sametask.verdict.judging import PAIRED, Case
+from sametask.verdict.reading import read
 from sametask.verdict.single import Single
 from sametask.verdict.verdict import Verdict, by_weight
 
 
 def compare(
-    first: Probe,
-    second: Probe,
+    first: Probe | StoredProbe,
+    second: Probe | StoredProbe,
     *,
     anchors: Any = "ids",
     anchor_noise: float | None = None,
@@ -37,7 +39,9 @@ def compare(
     direction. With a few (anchors) or none the two are matched by geometry: neighbourhoods must be carried rigidly.
 
     Args:
-        first, second: the two networks, each seen at samples of the same manifold of inputs.
+        first, second: the two networks, each seen at samples of the same manifold of inputs. Of stored probes that
+            are larger than ten times ``method.landmarks`` or 2 GiB together as many rows are read, those that
+            correspond first; :attr:`Verdict.rows` says which.
         anchors: which samples saw the same input: ``"ids"`` for rows whose ids agree, an (k, 2) array of pairs of
             rows, or None (or an empty list) when nobody knows. A list of pairs may also hold ``st.SameSet(rows_first,
             rows_second)`` (these and those belong to one set) and ``st.SameOrder(rows_first, rows_second)`` (rows in
@@ -73,9 +77,11 @@ def compare(
         <Decision.EQUIVALENT: 'equivalent'>
     """
     for argument, probe in (("first", first), ("second", second)):
-        if not isinstance(probe, Probe):
+        if not isinstance(probe, Probe | StoredProbe):
             raise InputError(f"{argument}: {type(probe).__name__}; give an st.Probe, from st.probe or Probe.from_…")
     method = DiffusionChart() if method is None else method
+    if not isinstance(method, DiffusionChart):
+        raise InputError(f"method: {_check.shown(method)}; give st.DiffusionChart(…)")
     anchors, known = known_of((len(first), len(second)), anchors, observables, sampled_alike)
     pairs = _pairs(first, second, anchors)
     if anchor_noise is not None:
@@ -83,16 +89,19 @@ def compare(
     if relative_scale is not None:
         relative_scale = _check.length_ratio("relative_scale", relative_scale)
     seed = _check.count("seed", seed, least=0)
-    kept = pairs[: None if len(pairs) < PAIRED else 0]
-    one, two = (Single.of(probe, method, seed, kept[:, k]) for k, probe in enumerate((first, second)))
-    return told(Case((one, two), pairs, np.random.default_rng(seed), anchor_noise, relative_scale, known))
+    seen = read((first, second), pairs, known, method.looked_at, seed)
+    kept = seen.pairs[: None if len(seen.pairs) < PAIRED else 0]
+    one, two = (Single.of(probe, method, seed, kept[:, k]) for k, probe in enumerate(seen.probes))
+    case = Case((one, two), seen.pairs, np.random.default_rng(seed), anchor_noise, relative_scale, seen.known)
+    return told(case, seen.rows, (len(first), len(second)))
 
 
-def told(case: Case) -> Verdict:
-    """The verdict on two networks, from what each shows by itself."""
+def told(case: Case, rows: tuple[Array | None, Array | None] = (None, None), of: tuple[int, int] = (0, 0)) -> Verdict:
+    """The verdict on two networks, from what each shows by itself; and which rows of how many were read, if not all."""
     first, second = (single.given for single in case.singles)
     judgement = judge(case)
     findings = [*case.singles[0].findings("first"), *case.singles[1].findings("second"), *judgement.findings]
+    findings += diagnosis.read_in_part(rows, of)
     return Verdict(
         decision=judgement.decision,
         confidence=judgement.confidence,
@@ -109,6 +118,7 @@ def told(case: Case) -> Verdict:
         samples_needed=judgement.needed,
         renderer=report.write,
         measures=_usual(first, second, case.pairs),
+        rows=rows,
     )
 
 
@@ -122,7 +132,7 @@ def _usual(first: Probe, second: Probe, pairs: Array) -> Similarity | None:
         return None
 
 
-def _pairs(first: Probe, second: Probe, anchors: Any) -> Array:
+def _pairs(first: Probe | StoredProbe, second: Probe | StoredProbe, anchors: Any) -> Array:
     """(k, 2) rows that saw the same input."""
     if isinstance(anchors, str):
         if anchors != "ids":
@@ -131,7 +141,7 @@ def _pairs(first: Probe, second: Probe, anchors: Any) -> Array:
     return _check.row_pairs("anchors", anchors, (len(first), len(second)))
 
 
-def _shared_ids(first: Probe, second: Probe) -> Array:
+def _shared_ids(first: Probe | StoredProbe, second: Probe | StoredProbe) -> Array:
     for probe, whose in ((first, "first"), (second, "second")):
         if probe.ids is None:
             raise InputError(f"anchors: the {whose} probe has no ids; give it ids, or anchors=None to match without")
@@ -147,7 +157,7 @@ def _shared_ids(first: Probe, second: Probe) -> Array:
     return pairs
 
 
-def shared_rows(first: Probe, second: Probe) -> Array:
+def shared_rows(first: Probe | StoredProbe, second: Probe | StoredProbe) -> Array:
     """(k, 2) rows of equal ids, in the order of the first's; both have some."""
     assert first.ids is not None and second.ids is not None
     _, a, b = np.intersect1d(first.ids, second.ids, assume_unique=True, return_indices=True)

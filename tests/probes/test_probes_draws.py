@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from sametask.probes.draws import RowDraws
+from sametask.probes.draws import RowDraws, drawn
 
 
 def table(seed: int, rows: range, size: int = 64) -> np.ndarray:
@@ -34,3 +35,25 @@ def test_rows_are_independent() -> None:
     for lag in (1, 2, 64, 1024):  # a row with one further on, and with itself shifted by one
         assert abs(np.mean(values[lag:] * values[:-lag])) < 4 / np.sqrt(values[lag:].size)
     assert abs(np.mean(values[1:, :-1] * values[:-1, 1:])) < 4 / np.sqrt(values.size)
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_tables_that_share_names_draw_the_same(text: bool) -> None:
+    names = np.random.default_rng(0).permutation(10**6)[:8000] - 1000
+    names = names.astype(str) if text else names
+    one, two = names[:6000], np.random.default_rng(1).permutation(names[2000:])
+    drawn_one, drawn_two = (names[drawn(names, 1500, 3)] for names in (one, two))
+    assert len(drawn_one) == len(drawn_two) == len(np.unique(drawn_one)) == 1500
+    # both draw a quarter of theirs, and of the 4,000 that they share nearly the same thousand
+    assert len(np.intersect1d(drawn_one, drawn_two)) > 900
+    assert len(np.intersect1d(drawn_one, one[drawn(one, 1500, 4)])) < 500
+
+
+def test_all_names_are_drawn_alike() -> None:
+    names = np.arange(1000)
+    count = np.zeros(1000)
+    for seed in range(400):
+        count[drawn(names, 250, seed)] += 1
+    assert abs(count.mean() - 100) < 1e-9
+    assert count.std() == pytest.approx(np.sqrt(400 * 0.25 * 0.75), rel=0.1)
+    np.testing.assert_array_equal(drawn(names, 1000, 0), names)

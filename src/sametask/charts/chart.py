@@ -31,8 +31,6 @@ _FINE = 8
 """Eigenvalues that are told once more: some more than are compared."""
 _BESIDE = 3
 """Eigenfunctions beyond these that keep the last of them from converging slowly."""
-_LOOKED_AT = 10
-"""Times as many samples of a stored probe as there are landmarks come into memory."""
 _KERNEL_LEAST = 8.0
 """A kernel that falls to e⁻⁸ before the nearest neighbour joins no samples."""
 
@@ -305,7 +303,7 @@ def blocks(eigenvalues: Float[Array, " e"], gap: float) -> tuple[tuple[int, ...]
 
 
 def _of_stored(probe: StoredProbe, method: DiffusionChart, keep: Array) -> Chart:
-    some, rows = probe.sample(_LOOKED_AT * method.landmarks, keep)
+    some, rows = probe.sample(method.looked_at, keep)
     made = chart(some, method, keep=np.searchsorted(rows, keep))
     position = np.full(len(probe), -1)
     position[rows] = made.position

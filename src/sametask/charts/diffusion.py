@@ -10,6 +10,9 @@ import numpy as np
 from sametask import _check
 from sametask._check import InputError
 
+_LOOKED_AT = 10
+"""Times as many samples as landmarks: of more these are hardly spread better."""
+
 
 @dataclass(frozen=True)
 class DiffusionChart:
@@ -55,6 +58,11 @@ class DiffusionChart:
             raise InputError(
                 f"curvature_factor: {_check.shown(self.curvature_factor)}; give a number above zero, or infinity"
             )
+
+    @property
+    def looked_at(self) -> int:
+        """Samples of a stored probe at most from among which landmarks are taken, where memory holds as many."""
+        return _LOOKED_AT * self.landmarks
 
     def neighbours_for(self, n: int, dimension: int) -> int:
         """Neighbours to keep of ``n`` samples: at most an eighth of them, so that small samples keep some locality."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
+
+from sametask._types import Array
 
 
 class RowDraws:
@@ -25,3 +29,27 @@ class RowDraws:
         self._start["state"]["counter"][:] = (0, 0, row, 0)
         self._bits.state = self._start
         return self._generator
+
+
+def drawn(names: Array, count: int, seed: int) -> Array:
+    """Rows of ``count`` names drawn at random, ascending. Whether a name is drawn depends on little but itself and the
+    seed, so that of tables that share names those that are drawn are shared as well.
+
+    Args:
+        names: (n,) different whole numbers or strings.
+        count: how many, at most n.
+        seed: of the draw.
+
+    Source: SplitMix64, by which numbers are put in an order that looks random: G. Steele, D. Lea & C. Flood, Fast
+    splittable pseudorandom number generators (2014).
+    """
+    if names.dtype.kind == "U":
+        digests = b"".join(hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names.tolist())
+        names = np.frombuffer(digests, "<u8")
+    mixed = names.astype(np.uint64) + np.random.SeedSequence(seed).generate_state(1, np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    mixed ^= mixed >> np.uint64(31)
+    if count >= len(names):
+        return np.arange(len(names))
+    return np.sort(np.argpartition(mixed, count)[:count])

@@ -15,6 +15,7 @@ from sametask._check import InputError
 from sametask._types import Array, Int, Shaped
 from sametask.numerics.local_metric import LocalMetric
 from sametask.probes import storage
+from sametask.probes.draws import drawn
 from sametask.probes.probe import Probe
 from sametask.probes.storage import Store
 
@@ -32,10 +33,12 @@ class StoredProbe:
     Attributes:
         path: where it is.
         found: chunks that the call of :func:`~sametask.probe` which returned it found finished, and did not compute.
+        label: how reports call the network, in place of its own name; None for that.
     """
 
     path: Path
     found: int = 0
+    label: str | None = None
 
     @staticmethod
     def open(path: str | Path) -> StoredProbe:
@@ -58,7 +61,7 @@ class StoredProbe:
         return Store.open(self.path)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "found": self.found}  # whoever gets it opens it anew
+        return {"path": self.path, "found": self.found, "label": self.label}  # whoever gets it opens it anew
 
     def __len__(self) -> int:
         return self._store.n
@@ -80,7 +83,7 @@ class StoredProbe:
     @property
     def name(self) -> str:
         """How reports call the network."""
-        return str(self._store.attributes["name"])
+        return str(self._store.attributes["name"]) if self.label is None else self.label
 
     @property
     def scale(self) -> float | None:
@@ -128,21 +131,31 @@ class StoredProbe:
                 arrays[name][here] = part[wanted[here] - chunk * store.rows]
         return self._probe(arrays)
 
-    def sample(self, most: int, wanted: Array, seed: int = 0) -> tuple[Probe, Int[Array, " p"]]:
+    def sample(
+        self, most: int, wanted: Array | None = None, seed: int = 0, *, among: int = 1
+    ) -> tuple[Probe, Int[Array, " p"]]:
         """As much of it as memory should hold: all, or rows drawn at random, and which they are.
+
+        Whether a row is drawn is told by its id, so that of probes that share ids the same are drawn.
 
         Args:
             most: rows at most, but for those ``wanted``.
             wanted: (k,) rows that are among them in any case.
             seed: of the draw.
+            among: how many probes share the memory, 2 GiB.
         """
-        n, store = len(self), self._store
-        width = sum(int(np.prod(store.shape(name)[1:])) * store.dtype(name).itemsize for name in store.digests)
-        most = min(n, most, max(_HELD // width, 1))
-        rows = np.arange(n)
+        n, rows = len(self), np.arange(len(self))
+        most = self.most(most, among)
         if most < n:
-            rows = np.union1d(np.random.default_rng(seed).choice(n, most, replace=False), wanted)
+            chosen = drawn(rows if self.ids is None else self.ids, most, seed)
+            rows = chosen if wanted is None else np.union1d(chosen, wanted)
         return self.take(rows), rows
+
+    def most(self, rows: int, among: int = 1) -> int:
+        """How many of so many rows memory should hold, 2 GiB for so many probes together."""
+        store = self._store
+        width = sum(int(np.prod(store.shape(name)[1:])) * store.dtype(name).itemsize for name in store.digests)
+        return min(len(self), rows, max(_HELD // (width * among), 1))
 
     def blocks(self) -> Iterator[tuple[slice, Probe]]:
         """All rows, one chunk in memory at a time: the slice of rows, and the probe at them."""

@@ -18,13 +18,15 @@ from sametask.classes.classes import Classes, Undecided
 from sametask.classes.pairwise import Pairwise
 from sametask.classes.partition import mirrored, partition
 from sametask.compare import shared_rows, told
-from sametask.probes import Probe
+from sametask.probes import Probe, StoredProbe
 from sametask.report import classes_page
+from sametask.verdict.diagnosis import read_in_part
+from sametask.verdict.reading import places, read_all
 from sametask.verdict.verdict import Verdict, by_weight
 
 
 def classes(
-    probes: Sequence[Probe],
+    probes: Sequence[Probe | StoredProbe],
     *,
     anchors: Any = "ids",
     seed: int = 0,
@@ -42,7 +44,7 @@ def classes(
 
     Args:
         probes: of the networks, two or more, each seen at samples of the same manifold of inputs. Names that repeat are
-            numbered.
+            numbered. Of stored probes that are together larger than 2 GiB as many rows are read, drawn by their ids.
         anchors: which samples saw the same input: ``"ids"`` for rows whose ids agree, a (k, n) array with a row of each
             of the n networks for every input (−1 where a network did not see it), or None when nobody knows.
         seed: of the resampling behind noise floors and nulls.
@@ -70,13 +72,15 @@ def classes(
         >>> made.covers
         ((0, 1),)
     """
-    probes = _probes(probes)
-    names = _check.different([probe.name for probe in probes])
-    rows = _rows(probes, names, anchors)
+    given = _probes(probes)
+    names = _check.different([probe.name for probe in given])
     method = DiffusionChart() if method is None else method
     if not isinstance(method, DiffusionChart):
         raise InputError(f"method: {_check.shown(method)}; give st.DiffusionChart(…)")
     seed = _check.count("seed", seed, least=0)
+    all_rows = _rows(given, names, anchors)
+    probes, read = read_all(given, all_rows, method.looked_at, seed)
+    rows = _among(all_rows, read)
     if n_jobs != -1:
         _check.count("n_jobs", n_jobs)
     pairwise = Pairwise(probes, rows, method, seed, n_jobs, _cluster.found(client, len(probes)))
@@ -88,6 +92,8 @@ def classes(
         *diagnosis.alone(pairwise.problems, names),
         *diagnosis.held_together(made, names, answers),
     ]
+    sizes = tuple(map(len, given))
+    findings += read_in_part(read, sizes, names)
     for name, single in zip(names, pairwise.singles, strict=True):
         findings += single.findings(name) if single else []
     labels = np.empty(len(probes), np.int64)
@@ -99,7 +105,7 @@ def classes(
         for k in (i, j):
             if pairwise.singles[k] is None:
                 raise InputError(f"verdict: {names[k]}: {pairwise.problems[k]}")
-        return told(pairwise.case((i, j), rows(i, j), brief=False))
+        return told(pairwise.case((i, j), rows(i, j), brief=False), (read[i], read[j]), (sizes[i], sizes[j]))
 
     undecided = []
     for i, j in made.open:
@@ -124,11 +130,11 @@ def classes(
     )
 
 
-def _probes(given: Any) -> list[Probe]:
-    if isinstance(given, Probe) or not isinstance(given, Sequence):
+def _probes(given: Any) -> list[Probe | StoredProbe]:
+    if isinstance(given, Probe | StoredProbe) or not isinstance(given, Sequence):
         raise InputError(f"probes: {type(given).__name__}; give a list of two or more st.Probe")
     for k, probe in enumerate(given):
-        if not isinstance(probe, Probe):
+        if not isinstance(probe, Probe | StoredProbe):
             raise InputError(
                 f"probes: number {k} is {type(probe).__name__}; give an st.Probe, from st.probe or Probe.from_…"
             )
@@ -137,7 +143,19 @@ def _probes(given: Any) -> list[Probe]:
     return list(given)
 
 
-def _rows(probes: Sequence[Probe], names: Sequence[str], anchors: Any) -> Callable[[int, int], Array]:
+def _among(rows: Callable[[int, int], Array], read: Sequence[Array | None]) -> Callable[[int, int], Array]:
+    """The same pairs by their places among the rows that were read, as far as both were."""
+    if all(each is None for each in read):
+        return rows
+
+    @functools.cache
+    def among(i: int, j: int) -> Array:
+        return places(rows(i, j), (read[i], read[j]))
+
+    return among
+
+
+def _rows(probes: Sequence[Probe | StoredProbe], names: Sequence[str], anchors: Any) -> Callable[[int, int], Array]:
     """For two of the networks, the pairs of rows that saw the same input."""
     if isinstance(anchors, str):
         if anchors != "ids":
@@ -154,7 +172,7 @@ def _rows(probes: Sequence[Probe], names: Sequence[str], anchors: Any) -> Callab
     return rows
 
 
-def _by_ids(probes: Sequence[Probe], names: Sequence[str]) -> Callable[[int, int], Array]:
+def _by_ids(probes: Sequence[Probe | StoredProbe], names: Sequence[str]) -> Callable[[int, int], Array]:
     kinds = {}
     for name, probe in zip(names, probes, strict=True):
         if probe.ids is None:
@@ -173,7 +191,7 @@ def _by_ids(probes: Sequence[Probe], names: Sequence[str]) -> Callable[[int, int
     return lambda i, j: rows(i, j) if i < j else rows(j, i)[:, ::-1]
 
 
-def _table(anchors: Any, probes: Sequence[Probe], names: Sequence[str]) -> Array:
+def _table(anchors: Any, probes: Sequence[Probe | StoredProbe], names: Sequence[str]) -> Array:
     expected = f"(k, {len(probes)}) row numbers, one of each network for every input, -1 where it did not see that"
     table = _check.as_array("anchors", anchors, expected)
     if table.ndim != 2 or table.shape[1] != len(probes) or table.dtype.kind not in "iu":

@@ -10,11 +10,13 @@ from sametask import _check
 from sametask._check import InputError
 from sametask.neurons.reconstruction import Reconstruction, reconstruct_from
 from sametask.neurons.whitney import Whitney, count_neurons
-from sametask.probes import Probe
+from sametask.probes import Probe, StoredProbe
 from sametask.report import reconstruction_page, whitney_page
 
 
-def whitney(probe: Probe, counts: Sequence[int] | None = None, draws: int = 8, *, seed: int = 0) -> Whitney:
+def whitney(
+    probe: Probe | StoredProbe, counts: Sequence[int] | None = None, draws: int = 8, *, seed: int = 0
+) -> Whitney:
     """How many neurons are enough to determine the input and all other neurons?
 
     By Whitney's theorem 2d + 1 generic ones embed a manifold of d dimensions; fewer may. For random draws, and for a
@@ -23,7 +25,8 @@ def whitney(probe: Probe, counts: Sequence[int] | None = None, draws: int = 8, *
     vanish.
 
     Args:
-        probe: the network; all its neurons together are the reference. Of more than 2,000 samples that many are used.
+        probe: the network; all its neurons together are the reference. Of more than 2,000 samples that many are used,
+            of a stored probe what 2 GiB hold.
         counts: numbers of neurons to try; None for 1 … 2d + 3.
         draws: random draws of each number.
         seed: of the draws.
@@ -44,7 +47,8 @@ def whitney(probe: Probe, counts: Sequence[int] | None = None, draws: int = 8, *
         >>> found.enough_greedy
         2
     """
-    _probe(probe)
+    seed = _check.count("seed", seed, least=0)
+    probe = _probe(probe, seed)
     if counts is not None:
         expected = "a list of numbers of neurons, as [1, 2, 3]"
         listed = _check.as_array("counts", counts, expected)
@@ -52,17 +56,19 @@ def whitney(probe: Probe, counts: Sequence[int] | None = None, draws: int = 8, *
             raise InputError(f"counts: {_check.shown(counts)}; give {expected}")
         counts = sorted({int(each) for each in listed})
     draws = _check.count("draws", draws)
-    return count_neurons(probe, counts, draws, _check.count("seed", seed, least=0), whitney_page.write)
+    return count_neurons(probe, counts, draws, seed, whitney_page.write)
 
 
-def reconstruct(probe: Probe, neurons: int | Sequence[int] | Sequence[str], *, seed: int = 0) -> Reconstruction:
+def reconstruct(
+    probe: Probe | StoredProbe, neurons: int | Sequence[int] | Sequence[str], *, seed: int = 0
+) -> Reconstruction:
     """Inputs and all other neurons from a few.
 
     The few place a sample on the manifold of inputs; there all else is known, and is interpolated between the samples
     around. How well that works is tried on samples that are left out.
 
     Args:
-        probe: the network; all its neurons together are the reference.
+        probe: the network; all its neurons together are the reference. Of a stored probe what 2 GiB hold is used.
         neurons: the few: indices or names; or how many, for the greedy choice of :func:`whitney`.
         seed: of the samples left out.
 
@@ -81,8 +87,9 @@ def reconstruct(probe: Probe, neurons: int | Sequence[int] | Sequence[str], *, s
         >>> found(np.exp([[0.5]])).inputs.value.round(4)
         array([[0.5]])
     """
-    _probe(probe)
-    return reconstruct_from(probe, _few(probe, neurons), _check.count("seed", seed, least=0), reconstruction_page.write)
+    seed = _check.count("seed", seed, least=0)
+    probe = _probe(probe, seed)
+    return reconstruct_from(probe, _few(probe, neurons), seed, reconstruction_page.write)
 
 
 def _few(probe: Probe, neurons: object) -> int | list[int]:
@@ -104,6 +111,10 @@ def _few(probe: Probe, neurons: object) -> int | list[int]:
     return [int(each) for each in given]
 
 
-def _probe(probe: object) -> None:
+def _probe(probe: object, seed: int) -> Probe:
+    """A probe in memory, or as much of a stored one as memory should hold."""
+    if isinstance(probe, StoredProbe):
+        return probe.sample(len(probe), seed=seed)[0]
     if not isinstance(probe, Probe):
         raise InputError(f"probe: {type(probe).__name__}; give an st.Probe, from st.probe or Probe.from_…")
+    return probe

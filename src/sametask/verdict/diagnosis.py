@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from sametask._outcome import Finding, Severity
@@ -77,6 +79,23 @@ def noise(subject: str) -> Finding:
         Severity.DECISIVE,
         subject,
     )
+
+
+def read_in_part(
+    rows: Sequence[Array | None], of: Sequence[int], subjects: Sequence[str] = ("first", "second")
+) -> list[Finding]:
+    """That probes are larger than what was read of them."""
+    return [
+        Finding(
+            "read in part",
+            f"{len(chosen):,} of its {size:,} samples were read",
+            "the verdict is of these; the transformation takes any",
+            Severity.NOTE,
+            subject,
+        )
+        for chosen, size, subject in zip(rows, of, subjects, strict=True)
+        if chosen is not None
+    ]
 
 
 def of_chart(chart: Chart, subject: str) -> list[Finding]:

@@ -96,6 +96,8 @@ class Verdict:
         renderer: writes the report. Given from above, as reports stand on verdicts and not the other way round.
         measures: what the usual measures of similarity say of the samples that correspond; they do not decide. None
             where fewer than 16 do.
+        rows: of stored probes, those that were read; None where all were. Rows in ``charts``, ``match`` and ``trial``
+            count among these.
     """
 
     decision: Decision
@@ -113,6 +115,7 @@ class Verdict:
     renderer: Callable[[Verdict, Path, Sequence[HeadTransfer]], None] = field(repr=False, compare=False)
     measures: Similarity | None = None
     samples_needed: int | None = None
+    rows: tuple[Int[Array, " n1"] | None, Int[Array, " n2"] | None] = field(default=(None, None), repr=False)
 
     def __str__(self) -> str:
         lines = [
