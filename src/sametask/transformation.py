@@ -116,9 +116,8 @@ class OneWay:
         reduced, left = self.source.project(activations)
         if metric is not None:
             metric = self.source.project_metric(metric).rescale(1 / self.unit)
-        sample, offset, missing = self.source.locate(reduced, metric)
+        sample, offset, missing, value = self.source.carry(reduced, metric, (self.values, self.slopes))
         missing = np.hypot(missing, left)
-        value = self.source.evaluate(sample, offset, (self.values, self.slopes))
         away = np.linalg.norm(offset, axis=1) / self.radius[sample]
         aside = np.maximum(missing - self.thickness[sample], 0)
         inside = (away <= 1) & (aside == 0) & self.covered[sample]

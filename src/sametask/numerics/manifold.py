@@ -15,7 +15,7 @@ import numpy as np
 from scipy.spatial import KDTree
 from sklearn.utils.extmath import randomized_svd
 
-from sametask._types import Array, Float, Int
+from sametask._types import Array, Bool, Float, Int
 from sametask.numerics import parallel
 from sametask.numerics.hermite import hermite_weights
 from sametask.numerics.local_metric import LocalMetric, from_slopes
@@ -25,6 +25,8 @@ from sametask.numerics.procrustes import orthogonal
 _BLOCK = parallel.CACHED
 _TOGETHER = 4096
 """Places that have all their neighbours looked at in one go."""
+_SETTLED = 0.05
+"""Of what stays unexplained: steps of less towards a value are not taken."""
 _MANY_SHEETS = 5
 """Where few neurons fold a manifold that all unfold, several sheets can lie on one another."""
 AROUND = 10
@@ -138,6 +140,13 @@ class SampledManifold:
         """Nearest neighbours in activation space."""
         return KDTree(self.activations)
 
+    @cached_property
+    def _leaf(self) -> Int[Array, " n"]:
+        """The place of each sample in an order in which those near each other are side by side."""
+        place = np.empty(len(self.activations), np.int64)
+        place[self.tree.indices] = np.arange(len(place))
+        return place
+
     def step(self, i: Int[Array, " p"], change: Float[Array, "p m"]) -> Float[Array, "p d"]:
         """W_i Δy: an activation change as an intrinsic step in sample i's frame."""
         return np.einsum("pdm,pm->pd", self.metric.frames[i], change) / self.metric.gains[i]
@@ -230,24 +239,38 @@ class SampledManifold:
         derivative: bool = True,
     ) -> tuple[Float[Array, "p w"], Float[Array, "p e w"]]:
         """As :meth:`evaluate`, and the derivative there along a's frame (empty unless asked for)."""
-        values, slopes = pieces or (self.activations, self.metric.gains[:, :, None] * self.metric.frames)
+        values, slopes = pieces or self._own
         d, width = self.dimension, values.shape[1]
         result = np.empty((len(a), width))
         slope = np.empty((len(a), d if derivative else 0, width))
-        spokes = None if self.neighbours is None else self.spokes
 
         def at(rows: slice) -> None:
-            near = self.around(a[rows], offset[rows], AROUND)
-            if spokes is None:
-                steps, turns = self.steps_to(near, a[rows], offset[rows])
-            else:
-                steps, turns = spokes[0][a[rows]] - offset[rows, None], spokes[1][a[rows]]
+            near, steps, turns = self._seen_around(a[rows], offset[rows])
             result[rows], slope[rows] = combine(near, steps, turns, values, slopes, derivative=derivative)
 
-        if spokes is None:
-            _ = self.tree, self.normal  # made once, before threads ask for them
-        parallel.each(at, parallel.blocks(len(a), max(width, 8 * d) * (d + 1) * 2 * AROUND, _BLOCK))
+        self._prepare()
+        parallel.each(at, self._blocks(len(a), width))
         return result, slope
+
+    @property
+    def _own(self) -> tuple[Float[Array, "n m"], Float[Array, "n d m"]]:
+        """Activations at the samples, and their derivatives along the frames."""
+        return self.activations, self.metric.gains[:, :, None] * self.metric.frames
+
+    def _prepare(self) -> None:
+        """What threads ask for, made once."""
+        _ = (self.tree, self.normal) if self.neighbours is None else self.spokes
+
+    def _blocks(self, n: int, width: int) -> list[slice]:
+        return parallel.blocks(n, max(width, 8 * self.dimension) * (self.dimension + 1) * 2 * AROUND, _BLOCK)
+
+    def _seen_around(self, a: Array, offset: Array) -> tuple[Array, Array, Array]:
+        """Samples around places, the steps to them, and the transports from them."""
+        near = self.around(a, offset, AROUND)
+        if self.neighbours is None:
+            return near, *self.steps_to(near, a, offset)
+        steps, turns = self.spokes
+        return near, steps[a] - offset[:, None], turns[a]
 
     def steps_to(self, near: Int[Array, "p q"], a: Array, offset: Array) -> tuple[Array, Array]:
         """Steps from places to the samples ``near`` them, in a's frame, and the transports from those samples to it."""
@@ -287,15 +310,27 @@ class SampledManifold:
         Returns:
             The nearest samples, the offsets from them, and the activation distance left unexplained.
         """
+        return self.carry(values, metric, (), around=around, iterations=iterations)[:3]
+
+    def carry(
+        self,
+        values: Float[Array, "p m"],
+        metric: LocalMetric | None,
+        pieces: tuple[Float[Array, "n w"], Float[Array, "n d w"]] | tuple[()],
+        *,
+        around: int = 12,
+        iterations: int = 3,
+    ) -> tuple[Int[Array, " p"], Float[Array, "p d"], Float[Array, " p"], Float[Array, "p w"]]:
+        """As :meth:`locate`, and what :meth:`evaluate` makes of ``pieces`` at these places (empty for none)."""
         first, *others = self._nearest(values, around * (self.sheets // 2), self.sheets)
         sample = first.copy()
-        offset, missing = self._approach(values, sample, iterations)
+        offset, missing, carried = self._approach(values, sample, iterations, pieces)
         for rival in others:
             asked = np.flatnonzero(rival != first)
             if len(asked) == 0:
                 break
             # two sheets pass close by: the one that the value lies on is told by what is left over, not by distance
-            other, left = self._approach(values[asked], rival[asked], iterations)
+            other, left, there_carried = self._approach(values[asked], rival[asked], iterations, pieces)
             here, there = missing[asked], left
             if metric is not None:
                 known = metric.take(asked)
@@ -306,22 +341,54 @@ class SampledManifold:
             closer = (there < here) & (np.linalg.norm(other, axis=1) <= reach)
             asked = asked[closer]
             sample[asked], offset[asked], missing[asked] = rival[asked], other[closer], left[closer]
-        return sample, offset, missing
+            carried[asked] = there_carried[closer]
+        return sample, offset, missing, carried
 
     def _approach(
-        self, values: Float[Array, "p m"], sample: Int[Array, " p"], iterations: int
-    ) -> tuple[Float[Array, "p d"], Float[Array, " p"]]:
-        """The offsets from given samples whose activations are nearest to ``values``, and the distances left."""
-        offset = self.step(sample, values - self.activations[sample])
-        missing = values - self.evaluate(sample, offset)
-        for _ in range(iterations):
-            # A step is kept only where it brings the value nearer: off the manifold Newton would wander.
-            trial = offset + self.step(sample, missing)
-            left = values - self.evaluate(sample, trial)
-            better = (np.square(left).sum(axis=1) < np.square(missing).sum(axis=1))[:, None]
-            offset = np.where(better, trial, offset)
-            missing = np.where(better, left, missing)
-        return offset, np.linalg.norm(missing, axis=1)
+        self,
+        values: Float[Array, "p m"],
+        sample: Int[Array, " p"],
+        iterations: int,
+        pieces: tuple[Float[Array, "n w"], Float[Array, "n d w"]] | tuple[()],
+    ) -> tuple[Float[Array, "p d"], Float[Array, " p"], Float[Array, "p w"]]:
+        """The offsets from given samples whose activations are nearest to ``values``, the distances left, and what
+        ``pieces`` make there."""
+        own = self._own
+        offset, missing = np.empty((len(values), self.dimension)), np.empty(len(values))
+        carried = np.empty((len(values), pieces[0].shape[1] if pieces else 0))
+        order = np.argsort(self._leaf[sample], kind="stable")  # those side by side share the samples around them
+
+        def toward(block: slice) -> None:
+            rows = order[block]
+            a, value = sample[rows], values[rows]
+            at = self.step(a, value - self.activations[a])
+            weights = Weights.of(*self._seen_around(a, at))
+            left = value - weights.apply(*own)
+            before, going = np.linalg.norm(at, axis=1), np.arange(len(a))
+            for _ in range(iterations):
+                trial = at[going] + self.step(a[going], left[going])
+                there = Weights.of(*self._seen_around(a[going], trial))
+                remains = value[going] - there.apply(*own)
+                # A step is kept only where it brings the value nearer: off the manifold Newton would wander.
+                better = np.square(remains).sum(axis=1) < np.square(left[going]).sum(axis=1)
+                kept = going[better]
+                step = np.linalg.norm(trial[better] - at[kept], axis=1)
+                at[kept], left[kept] = trial[better], remains[better]
+                weights.put(kept, there, better)
+                # the next step will be shorter than this by as much as this is than the one before
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    ahead = self.metric.gains[a[kept], 0] * step * (step / before[kept])
+                before[kept] = step
+                going = kept[ahead > _SETTLED * np.linalg.norm(left[kept], axis=1)]
+                if not len(going):
+                    break
+            offset[rows], missing[rows] = at, np.linalg.norm(left, axis=1)
+            if pieces:
+                carried[rows] = weights.apply(*pieces)
+
+        self._prepare()
+        parallel.each(toward, self._blocks(len(values), values.shape[1]))
+        return offset, missing, carried
 
     def nearest(self, values: Float[Array, "p m"], around: int = 12) -> Int[Array, " p"]:
         """The nearest sample to each value.
@@ -333,6 +400,16 @@ class SampledManifold:
 
     def _nearest(self, values: Float[Array, "p m"], around: int, sheets: int) -> list[Int[Array, " p"]]:
         """The nearest sample, the nearest that is no neighbour of it, of neither, …; the first where there is none."""
+        found = np.empty((1 if self.neighbours is None else sheets, len(values)), np.int64)
+
+        def look(rows: slice) -> None:
+            found[:, rows] = self._nearest_of(values[rows], around, len(found))
+
+        _ = self.tree  # made once, before threads ask for it
+        parallel.each(look, parallel.blocks(len(values), around * (values.shape[1] + 4), _BLOCK))
+        return list(found)
+
+    def _nearest_of(self, values: Float[Array, "p m"], around: int, sheets: int) -> list[Int[Array, " p"]]:
         around = min(around, len(self.activations))
         near = self.tree.query(values, around)[1].reshape(len(values), around)
         near = np.minimum(near, len(self.activations) - 1)  # at distances that overflow the tree names no sample
@@ -345,7 +422,8 @@ class SampledManifold:
             squared[:, column] = np.square(step).sum(axis=1) + normal / self.metric.gains[c, -1] ** 2
         own = np.arange(len(values))
         found = [near[own, squared.argmin(axis=1)]]
-        while self.neighbours is not None and len(found) < sheets:
+        while len(found) < sheets:
+            assert self.neighbours is not None  # else one sheet is looked for
             for c in self.neighbours[found[-1]].T:
                 squared[near == c[:, None]] = np.inf
             best = squared.argmin(axis=1)
@@ -423,13 +501,53 @@ def combine(
     derivative: bool = False,
 ) -> tuple[Float[Array, "p w"], Float[Array, "p e w"]]:
     """Value and derivative at places, from samples ``near`` at ``steps`` from them whose frames come with ``turns``."""
-    p, q, d = steps.shape
-    of_values, of_slopes, d_values, d_slopes = hermite_weights(steps)
-    of_slopes = np.matmul(of_slopes[:, :, None], turns)[:, :, 0]
-    there, along = values[near], slopes[near]
-    value = np.matmul(of_values[:, None], there)[:, 0]
-    value += np.matmul(of_slopes.reshape(p, 1, q * d), along.reshape(p, q * d, -1))[:, 0]
+    weights = Weights.of(near, steps, turns)
+    value = weights.apply(values, slopes)
     if not derivative:
-        return value, np.empty((p, 0, value.shape[1]))
-    d_slopes = np.matmul(d_slopes[:, :, :, None], turns[:, None])[:, :, :, 0]
-    return value, np.matmul(d_values, there) + np.matmul(d_slopes.reshape(p, d, q * d), along.reshape(p, q * d, -1))
+        return value, np.empty((len(near), 0, value.shape[1]))
+    return value, weights.derivative(values, slopes, turns)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights by which values and derivatives of any function at samples make its value at places, and its derivative.
+
+    Attributes:
+        near: (p, q) the samples.
+        of_values, of_slopes: (p, q) and (p, q d), in the value.
+        d_values, d_slopes: (p, d, q) and (p, d, q, d), in the derivative; the latter in the frame of the place.
+    """
+
+    near: Int[Array, "p q"]
+    of_values: Float[Array, "p q"]
+    of_slopes: Float[Array, "p qd"]
+    d_values: Float[Array, "p d q"]
+    d_slopes: Float[Array, "p d q d"]
+
+    @staticmethod
+    def of(near: Int[Array, "p q"], steps: Float[Array, "p q d"], turns: Float[Array, "p q d d"]) -> Weights:
+        """For samples at ``steps`` from places, whose frames come with ``turns``."""
+        of_values, of_slopes, d_values, d_slopes = hermite_weights(steps)
+        turned = np.matmul(of_slopes[:, :, None], turns)
+        return Weights(near, of_values, turned.reshape(len(near), -1), d_values, d_slopes)
+
+    def apply(self, values: Float[Array, "n w"], slopes: Float[Array, "n d w"]) -> Float[Array, "p w"]:
+        """The value."""
+        value = np.matmul(self.of_values[:, None], values[self.near])[:, 0]
+        along = slopes[self.near].reshape(*self.of_slopes.shape, -1)
+        value += np.matmul(self.of_slopes[:, None], along)[:, 0]
+        return value
+
+    def derivative(
+        self, values: Float[Array, "n w"], slopes: Float[Array, "n d w"], turns: Float[Array, "p q d d"]
+    ) -> Float[Array, "p d w"]:
+        """The derivative."""
+        p, d, q, _ = self.d_slopes.shape
+        turned = np.matmul(self.d_slopes[:, :, :, None], turns[:, None]).reshape(p, d, q * d)
+        along = slopes[self.near].reshape(p, q * d, -1)
+        return np.matmul(self.d_values, values[self.near]) + np.matmul(turned, along)
+
+    def put(self, rows: Int[Array, " k"], others: Weights, taken: Bool[Array, " l"]) -> None:
+        """At some places, the weights in the value that others have."""
+        self.near[rows], self.of_values[rows] = others.near[taken], others.of_values[taken]
+        self.of_slopes[rows] = others.of_slopes[taken]
