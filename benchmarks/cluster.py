@@ -31,6 +31,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as workers have it
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+import dask.config
 import distributed
 import numpy as np
 
@@ -244,9 +245,15 @@ def _same(_: None, value: Any) -> Any:
     return value
 
 
+WORKERS = {"MALLOC_TOP_PAD_": 1 << 25, "MALLOC_MMAP_THRESHOLD_": 1 << 25, "MALLOC_TRIM_THRESHOLD_": 1 << 28}
+"""Memory stays with workers that will need it again; see docs/cluster.md."""
+
+
 @contextmanager
 def cluster(workers: int) -> Iterator[distributed.Client]:
+    own = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **WORKERS}
     with (
+        dask.config.set({"distributed.nanny.pre-spawn-environ": own}),
         distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as made,
         distributed.Client(made) as client,
     ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ _RIGHT = ["interval", "rectangle", "circle", "sphere", "annulus", "box"]
 
 def distances(chart, rows):
     edges = Edges.of(chart.manifold, chart.graph)
-    return landmarks.distances(edges, len(chart.rows), np.asarray(rows))
+    return edges.distances(np.asarray(rows))
 
 
 def apart(world: str, pairs: np.ndarray, seed: int = 6) -> np.ndarray:
@@ -49,8 +51,8 @@ def test_distances_are_those_along_the_manifold(world):
 
 def test_samples_that_no_edge_reaches_are_infinitely_far():
     _, first, _ = charted("interval", _N, 6, 40)
-    edges = Edges.of(first.manifold, first.graph, 8)
-    assert np.isinf(landmarks.distances(edges, _N + 1, np.array([0]))[-1]).all()
+    edges = dataclasses.replace(Edges.of(first.manifold, first.graph, 8), size=_N + 1)
+    assert np.isinf(edges.distances(np.array([0]))[-1]).all()
 
 
 @pytest.mark.parametrize("world", _RIGHT)

@@ -64,7 +64,7 @@ def test_points_that_are_known_hold_maps_of_a_sphere(held):
 def test_an_outline_that_is_begun_goes_on_from_there():
     first = charted("rectangle", 600, 7)[1]
     edges = Edges.of(first.manifold, first.graph, 12)
-    outline = Outline.of(edges, len(first.rows), 2, np.array([5, 17]))
+    outline = Outline.of(edges, 2, np.array([5, 17]))
     assert outline.rows[:2].tolist() == [5, 17]
     assert np.unique(outline.rows).size == outline.distances.shape[1]
     assert np.allclose(outline.among, outline.among.T)
@@ -73,7 +73,7 @@ def test_an_outline_that_is_begun_goes_on_from_there():
 def test_an_outline_is_spread_evenly_and_begins_at_the_rim():
     both, first, _ = charted("rectangle", 600, 7)
     edges = Edges.of(first.manifold, first.graph, 12)
-    outline = Outline.of(edges, len(first.rows), 2)
+    outline = Outline.of(edges, 2)
     x = both.first.inputs[first.rows]
     assert outline.distances.shape == (len(first.rows), len(outline.rows))
     assert np.allclose(outline.among, outline.among.T)
@@ -88,7 +88,7 @@ def test_an_outline_is_spread_evenly_and_begins_at_the_rim():
 def test_few_samples_are_their_own_outline():
     first = charted("interval", 40, 8)[1]
     edges = Edges.of(first.manifold, first.graph, 8)
-    assert len(Outline.of(edges, len(first.rows), 1).rows) == len(first.rows)
+    assert len(Outline.of(edges, 1).rows) == len(first.rows)
 
 
 def spread(points: np.ndarray) -> np.ndarray:

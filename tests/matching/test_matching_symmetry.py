@@ -80,6 +80,6 @@ def test_no_more_anchors_than_decide():
 def test_orientable_manifolds_are_oriented(world):
     first = charted(world, 1000, 9)[1]
     edges = Edges.of(first.manifold, first.graph, 12)
-    sign = symmetry.orientation(edges, len(first.rows))
+    sign = symmetry.orientation(edges)
     agree = sign[edges.i] * sign[edges.j] * np.sign(np.linalg.det(edges.transport))
     assert (agree > 0).mean() > 0.99

@@ -11,7 +11,6 @@ import pytest
 import sametask as st
 from matches import charted
 from sametask._outcome import Finding, Severity
-from sametask.matching import landmarks
 from sametask.probes import local_rank
 from sametask.verdict import diagnosis
 from sametask.verdict.folds import find_folds
@@ -236,10 +235,7 @@ def test_two_anchors_that_contradict_each_other_are_named_with_their_distances(m
     strained = replace(free.forward, strain=free.forward.strain + 0.3)
     said = {}
     for pairs in ([(0, 0), (1, 1)], [(0, 0), (1, 2)]):
-        apart = [
-            landmarks.distances(of.edges, len(of.rows), rows)[rows]
-            for of, rows in zip((first, second), np.array(pairs).T, strict=True)
-        ]
+        apart = [of.edges.distances(rows)[rows] for of, rows in zip((first, second), np.array(pairs).T, strict=True)]
         match = replace(
             free,
             candidates=(replace(free.candidates[0], images=strained),),

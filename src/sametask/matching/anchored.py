@@ -250,8 +250,8 @@ def anchored(
         otherwise: a first guess, costly, for where anchors are too few to be checked and none of theirs settles: places
             of the first of two charts on the second, given these, parts of the two, and which samples they are of.
     """
-    there = landmarks.distances(first.edges, len(first.rows), pairs[:, 0])
-    here = landmarks.distances(second.edges, len(second.rows), pairs[:, 1])
+    there = first.edges.distances(pairs[:, 0])
+    here = second.edges.distances(pairs[:, 1])
     search = _Search(first, second, pairs, first.edges, (there, here), stretch, np.ones(len(pairs), bool))
     checkable = can_be_checked(len(pairs), first.dimension)
     groups = spectral.shared_blocks(first, second)

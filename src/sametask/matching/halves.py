@@ -12,7 +12,7 @@ from scipy.spatial import KDTree
 
 from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart
-from sametask.matching import isometric, landmarks
+from sametask.matching import isometric
 from sametask.matching.isometric import Images
 from sametask.matching.support import Walls
 from sametask.numerics.edges import Edges
@@ -151,14 +151,14 @@ def loose_deviation(
     own = deviation(first, second, images, pairs, within=within)
     if not unsure:
         return own
-    return np.hypot(own, unsure * _from_middle(first.edges, len(first.rows)) / np.sqrt(first.dimension))
+    return np.hypot(own, unsure * _from_middle(first.edges) / np.sqrt(first.dimension))
 
 
-def _from_middle(edges: Edges, size: int) -> Float[Array, " n"]:
+def _from_middle(edges: Edges) -> Float[Array, " n"]:
     """Intrinsic distances of the samples, along edges, from the one whose farthest sample is nearest."""
 
     def away(row: int) -> Array:
-        return landmarks.distances(edges, size, np.array([row]))[:, 0]
+        return edges.distances(np.array([row]))[:, 0]
 
     there = away(int(np.argmax(away(0))))
     back = away(int(np.argmax(there)))

@@ -7,14 +7,11 @@ lie: the eigenfunctions that an elongated or cut manifold leads with may not tel
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import KDTree
 
 from sametask._types import Array, Bool, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching.spectral import gradients, within
-from sametask.numerics.edges import Edges
 
 _APART = 0.15
 """Distances that differ by more than this share, in the middle, contradict one another."""
@@ -23,12 +20,6 @@ _FAR = 8.0
 _AGREE = 0.3
 _FLAT = 1e-2
 """Directions that landmarks see this much less than others are left to the refinement."""
-
-
-def distances(edges: Edges, size: int, rows: Int[Array, " k"]) -> Float[Array, "n k"]:
-    """Lengths of the shortest paths along the edges to each of ``rows``; infinite where none leads there."""
-    links = sp.csr_array((edges.length, (edges.i, edges.j)), shape=(size, size))
-    return np.asarray(dijkstra(links, directed=False, indices=rows)).T
 
 
 def disagreement(there: Float[Array, "k k"], here: Float[Array, "k k"], blurred: float) -> Float[Array, "k k"]:

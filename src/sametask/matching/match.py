@@ -12,7 +12,7 @@ from sametask import _check
 from sametask._check import InputError
 from sametask._types import Array, Float, Int
 from sametask.charts.chart import Chart
-from sametask.matching import isometric, landmarks
+from sametask.matching import isometric
 from sametask.matching.anchored import Anchored, anchored
 from sametask.matching.candidate import Candidate, Places
 from sametask.matching.hints import Choice, Hints
@@ -223,7 +223,7 @@ def match(
         kind = "anchored" if len(pairs) else "unanchored"
         among = np.stack(
             [
-                landmarks.distances(of.edges, len(of.rows), rows)[rows] if len(rows) else np.zeros((0, 0))
+                of.edges.distances(rows)[rows] if len(rows) else np.zeros((0, 0))
                 for of, rows in zip((first, second), pairs.T, strict=True)
             ]
         )

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from sametask._types import Array, Float, Int
-from sametask.matching import landmarks
 from sametask.numerics.edges import Edges
 
 _POINTS = {1: 60, 2: 150}
@@ -60,23 +59,21 @@ class Outline:
         return _spacing(self.among)
 
     @staticmethod
-    def of(
-        edges: Edges, size: int, dimension: int, begun: Int[Array, " k"] | None = None, *, times: float = 1.0
-    ) -> Outline:
+    def of(edges: Edges, dimension: int, begun: Int[Array, " k"] | None = None, *, times: float = 1.0) -> Outline:
         """The outline of so many samples, along the edges between them; the first points are those that it is
         ``begun`` with, or an outermost one; ``times`` as many as are usual."""
         # an edge whose ends disagree may be a shortcut from sheet to sheet: it is no shorter than they disagree
         longer = 1 + edges.apart / np.maximum(edges.length, np.finfo(float).tiny)
         edges = dataclasses.replace(edges, step=edges.step * longer[:, None])
-        count = min(round(times * _POINTS.get(dimension, _POINTS_ABOVE)), size)
+        count = min(round(times * _POINTS.get(dimension, _POINTS_ABOVE)), edges.size)
         if begun is None or not len(begun):
-            begun = np.array([np.argmax(landmarks.distances(edges, size, np.array([0]))[:, 0])])
+            begun = np.array([np.argmax(edges.distances(np.array([0]))[:, 0])])
         rows = [int(row) for row in begun]
-        columns = list(landmarks.distances(edges, size, begun).T)
+        columns = list(edges.distances(begun).T)
         nearest = np.min(columns, axis=0)
         while len(rows) < count and nearest.max() > 0:
             rows.append(int(np.argmax(nearest)))
-            columns.append(landmarks.distances(edges, size, np.array([rows[-1]]))[:, 0])
+            columns.append(edges.distances(np.array([rows[-1]]))[:, 0])
             nearest = np.minimum(nearest, columns[-1])
         return Outline(np.array(rows), np.stack(columns, axis=1))
 

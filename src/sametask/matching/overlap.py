@@ -242,11 +242,11 @@ def confined(
     rows = np.flatnonzero(kept)
     place = np.cumsum(kept) - 1
     manifold = first.manifold
-    of = {each.name: getattr(edges, each.name)[between] for each in dataclasses.fields(Edges)}
+    of = {each.name: getattr(edges, each.name)[between] for each in dataclasses.fields(Edges) if each.name != "size"}
     alone = isometric.refine(
         SampledManifold(manifold.activations[rows], manifold.metric.take(rows)),
         second.manifold,
-        Edges(**{**of, "i": place[of["i"]], "j": place[of["j"]]}),
+        Edges(len(rows), **{**of, "i": place[of["i"]], "j": place[of["j"]]}),
         (images.sample[rows], images.offset[rows]),
         anchors=np.stack([place[anchors[among, 0]], anchors[among, 1]], axis=1),
         draws=0,

@@ -103,11 +103,11 @@ class Search:
         part = times > 1
         edges = first.edges, second.edges
         one, two = (
-            Outline.of(edges[k], len(each.rows), each.dimension, hints.pairs[:, k], times=more)
+            Outline.of(edges[k], each.dimension, hints.pairs[:, k], times=more)
             for k, (each, more) in enumerate(((first, 1.0), (second, _FINER * times if part else 1.0)))
         )
         pair = Pair.of(first, second, one.spacing if part else 0.0)
-        signs = tuple(symmetry.orientation(edges[k], len(each.rows)) for k, each in enumerate((first, second)))
+        signs = tuple(symmetry.orientation(edges[k]) for k in (0, 1))
         return Search(pair, one, two, hints, _usual_overshoot(first, rng), (signs[0], signs[1]))
 
     @property

@@ -14,7 +14,6 @@ from functools import cached_property
 import numpy as np
 
 from sametask._types import Array, Float, Int
-from sametask.matching import landmarks
 from sametask.matching.least_squares import Pulls
 from sametask.numerics import parallel
 from sametask.numerics.edges import Edges
@@ -184,7 +183,7 @@ class Supported:
         """How far along ``edges`` each sample is from the rim; infinite where there is none."""
         if not len(self.rim):
             return np.full(self.graph.size, np.inf)
-        return landmarks.distances(edges, self.graph.size, self.rim).min(axis=1)
+        return edges.distances(self.rim).min(axis=1)
 
     @cached_property
     def edge(self) -> Int[Array, " q"]:

@@ -49,9 +49,10 @@ def handedness(images: Images, one: Float[Array, " n"], two: Float[Array, " m"])
     return int(np.sign(mean)) if abs(mean) > _SURELY else 0
 
 
-def orientation(edges: Edges, size: int) -> Float[Array, " n"]:
+def orientation(edges: Edges) -> Float[Array, " n"]:
     """Signs that make all frames of an orientable manifold of one hand, spread from sample to sample."""
     sign = np.sign(np.linalg.det(edges.transport))
+    size = edges.size
     links = sp.csr_array((sign, (edges.i, edges.j)), shape=(size, size))
     order, before = breadth_first_order(links, 0, directed=False)
     relative = np.ones(size)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import connected_components, dijkstra
 
 from sametask._types import Array, Float, Int
 from sametask.numerics.manifold import SampledManifold
@@ -21,9 +21,11 @@ may lie on one side of a gap, and a ring that is cut at one holds together all t
 class Edges:
     """Directed edges: the intrinsic step from ``i`` to ``j`` in i's frame, and the transport from j's frame to i's.
 
-    ``apart`` is how far the steps differ that the two ends see, ``weight`` the inverse square of the length.
+    ``size`` is the number of samples, ``apart`` how far the steps differ that the two ends see, ``weight`` the inverse
+    square of the length.
     """
 
+    size: int
     i: Int[Array, " p"]
     j: Int[Array, " p"]
     step: Float[Array, "p d"]
@@ -35,6 +37,11 @@ class Edges:
     def length(self) -> Float[Array, " p"]:
         """Intrinsic lengths."""
         return np.linalg.norm(self.step, axis=1)
+
+    def distances(self, rows: Int[Array, " k"]) -> Float[Array, "n k"]:
+        """Lengths of the shortest paths along the edges to each of ``rows``; infinite where none leads there."""
+        links = sp.csr_array((self.length, (self.i, self.j)), shape=(self.size, self.size))
+        return np.asarray(dijkstra(links, directed=False, indices=rows)).T
 
     @staticmethod
     def of(manifold: SampledManifold, graph: NeighbourGraph, neighbours: int | None = None) -> Edges:
@@ -64,7 +71,7 @@ class Edges:
         step, transport, apart = displacements(manifold, i, j)
         squared = np.square(step).sum(axis=1)
         floor = 1e-6 * np.median(squared) if len(squared) else 1.0
-        return Edges(i, j, step, transport, apart, 1 / np.maximum(squared, max(floor, np.finfo(float).tiny)))
+        return Edges(n, i, j, step, transport, apart, 1 / np.maximum(squared, max(floor, np.finfo(float).tiny)))
 
 
 def displacements(

@@ -9,7 +9,6 @@ import numpy as np
 from sametask._outcome import Finding, Severity
 from sametask._types import Array
 from sametask.charts.chart import Chart
-from sametask.matching import landmarks
 from sametask.matching.match import COMPARED, Match
 from sametask.matching.match import match as match_charts
 from sametask.matching.observables import Agreement
@@ -359,7 +358,7 @@ def _few_anchors(match: Match) -> list[Finding]:
         return []
     good = free.candidates[: free.ambiguity]
     one, two = match.anchors.T
-    from_partners = landmarks.distances(match.second.edges, len(match.second.rows), two)
+    from_partners = match.second.edges.distances(two)
     missed = [from_partners[each.images.sample[one], np.arange(len(two))] for each in good]
     nearest = min(float(np.sqrt(np.mean(np.square(each)))) for each in missed)
     spacing = match.second.graph.spacing()

@@ -91,7 +91,7 @@ def of_overlap(case: Case, matched: Match) -> Compared | None:
         among[kept[k]] = charts[k].position
         places[:, k] = among[matched.anchors[:, k]]
     places = places[(places >= 0).all(axis=1)]
-    apart = [landmarks.distances(of.edges, len(of.rows), rows)[rows] for of, rows in zip(charts, places.T, strict=True)]
+    apart = [of.edges.distances(rows)[rows] for of, rows in zip(charts, places.T, strict=True)]
     return Compared(charts, (one, two), floors.isometry_figures(matched, (one, two), charts), np.stack(apart))
 
 
@@ -246,9 +246,7 @@ def anchors_may_agree(charts: tuple[Chart, Chart], case: Case) -> bool:
     pairs = anchor_rows(*charts, case.pairs)
     if not can_be_checked(len(pairs), charts[0].dimension):
         return True
-    there, here = (
-        landmarks.distances(of.edges, len(of.rows), rows)[rows] for of, rows in zip(charts, pairs.T, strict=True)
-    )
+    there, here = (of.edges.distances(rows)[rows] for of, rows in zip(charts, pairs.T, strict=True))
     spacing = charts[1].graph.spacing()
     kept = landmarks.agreeing(landmarks.disagreement(there, here, spacing), len(pairs) // 3)
     among = np.stack([there[kept][:, kept], here[kept][:, kept]])

@@ -154,7 +154,7 @@ def own_figures(probe: Probe, whole: Chart, method: DiffusionChart, rng: np.rand
             strains[split, place[charted]] = isometric.strain(target.manifold, between, sample, offset)[charted]
             if split == 0:
                 outside.append(_outside(offset, sample, target))
-                distances.append(_unlike_distances((edges, len(whole.rows)), between, place, rng))
+                distances.append(_unlike_distances(edges, between, place, rng))
     strains = np.minimum(strains, 1)
     others = [_around(edges, np.delete(strains, split, axis=0)) for split in range(_SPLITS)]
     scatter = max(beyond(*_both_known(each, other)) for each, other in zip(strains, others, strict=True))
@@ -194,13 +194,12 @@ def _known(strain: Array) -> Array:
     return np.where(known, strain, typical)
 
 
-def _unlike_distances(whole: tuple[Edges, int], part: Edges, place: Array, rng: np.random.Generator) -> float:
-    """How unlike distances among some samples are along edges of all (and how many these are) and of a part; ``place``
-    is that of its samples among all, −1 where they are not there."""
+def _unlike_distances(whole: Edges, part: Edges, place: Array, rng: np.random.Generator) -> float:
+    """How unlike distances among some samples are along edges of all and of a part; ``place`` is that of its samples
+    among all, −1 where they are not there."""
     here = rng.permutation(np.flatnonzero(place >= 0))[:_LANDMARKS]
     there = place[here]
-    along_all = landmarks.distances(*whole, there)[there]
-    return landmarks.unlike(along_all, landmarks.distances(part, len(place), here)[here])
+    return landmarks.unlike(whole.distances(there)[there], part.distances(here)[here])
 
 
 def own_spectrum(probe: Probe, method: DiffusionChart, rng: np.random.Generator) -> OwnSpectrum:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sametask._outcome import Finding, Severity
-from sametask.matching import gaps, landmarks
+from sametask.matching import gaps
 from sametask.matching.match import Match
 from sametask.matching.search import Part
 from sametask.verdict import diagnosis
@@ -60,7 +60,7 @@ def _cut_open(case: Case, matched: Match) -> bool:
     way_round, ending = closed.index(True), closed.index(False)
     around = (matched.first, matched.second)[way_round]
     ends = (matched.forward, matched.backward)[ending].sample[case.singles[ending].supported.edge]
-    between = landmarks.distances(around.edges, len(around.rows), ends)[ends]
+    between = around.edges.distances(ends)[ends]
     number = len((matched.first, matched.second)[ending].rows)
     share = float(np.max(between) * np.sqrt(around.eigenvalues[0]) / (2 * np.pi))  # of the whole way, λ₁ = (2π / l)²
     return number * share <= _GAP * gaps.chance(number, 1)
