@@ -94,6 +94,12 @@ def threads(client: Any) -> int:
     return max(1, sum(_workers(client).values()))
 
 
+def kept(client: Any, value: Any, what: str) -> Any:
+    """A value that several parts of :func:`each` need, to be put into them in its place: workers have it from one
+    another, for as long as what is returned here is held."""
+    return _submit(client, _unpacked, __version__, _packed(value), key=f"sametask-{what}-{uuid.uuid4().hex[:12]}")
+
+
 def each(
     client: Any, function: Callable[..., Any], shared: Any, parts: Iterable[Sequence[Any]], what: str
 ) -> Iterator[tuple[int, Any]]:
@@ -107,7 +113,7 @@ def each(
         client: of the cluster.
         function: one of the package's own.
         shared: what all parts have in common; sent once.
-        parts: arguments; taken one after another as workers get free.
+        parts: arguments, values that are :func:`kept` among them; taken one after another as workers get free.
         what: a word by which the dashboard calls the tasks.
 
     Raises:
@@ -116,35 +122,36 @@ def each(
     """
     distributed = sys.modules["distributed"]
     run = f"sametask-{what}-{uuid.uuid4().hex[:12]}"
-    left = ((number, _packed((function, part))) for number, part in enumerate(parts))
-    common = _submit(client, _unpacked, __version__, _packed(shared), key=f"{run}-shared")
-    under_way: dict[Any, tuple[int, bytes]] = {}
-    suspects: list[tuple[int, bytes]] = []
+    left = ((number, *_apart(distributed, function, part)) for number, part in enumerate(parts))
+    common = kept(client, shared, f"{what}-shared")
+    under_way: dict[Any, tuple[int, bytes, list[Any]]] = {}
+    suspects: list[tuple[int, bytes, list[Any]]] = []
     failure: Exception | None = None
 
-    def send(number: int, packed: bytes, again: str = "") -> None:
-        future = _submit(client, _computed, common, packed, key=f"{run}-{number}{again}")
-        under_way[future] = (number, packed)
+    def send(number: int, packed: bytes, needed: list[Any], again: str = "") -> None:
+        future = _submit(client, _computed, common, packed, *needed, key=f"{run}-{number}{again}")
+        under_way[future] = (number, packed, needed)
 
     try:
         while True:
             tried = None
             if failure is None and not suspects:
                 room = max(_AHEAD * threads(client), _LEAST_AHEAD) - len(under_way)
-                for number, packed in itertools.islice(left, max(room, 0)):
-                    send(number, packed)
+                for part in itertools.islice(left, max(room, 0)):
+                    send(*part)
             elif suspects and not under_way:
                 tried = suspects.pop()
                 send(*tried, again="-alone")
             if not under_way:
                 break
             for future in _finished(distributed, client, list(under_way)):
-                number, packed = under_way.pop(future)
+                part = under_way.pop(future)
+                number = part[0]
                 try:
                     result = future.result()
                 except distributed.KilledWorker as error:
                     if tried is None:
-                        suspects.append((number, packed))
+                        suspects.append(part)
                     else:
                         failure = failure or _given_up(number, error)
                 except CancelledError:
@@ -224,10 +231,19 @@ def _unpacked(version: str, packed: bytes) -> Any:
         ) from None
 
 
-def _computed(shared: Any, packed: bytes) -> Any:
+def _computed(shared: Any, packed: bytes, *needed: Any) -> Any:
     """On a worker: one part."""
-    function, part = pickle.loads(packed)
+    function, part, places = pickle.loads(packed)
+    for place, value in zip(places, needed, strict=True):
+        part[place] = value
     return function(shared, *part)
+
+
+def _apart(distributed: Any, function: Callable[..., Any], part: Sequence[Any]) -> tuple[bytes, list[Any]]:
+    """A part as it is sent, in bytes that the scheduler need not understand, and the kept values that it needs."""
+    places = [k for k, value in enumerate(part) if isinstance(value, distributed.Future)]
+    rest = [None if k in places else value for k, value in enumerate(part)]
+    return _packed((function, rest, places)), [part[k] for k in places]
 
 
 def _finished(distributed: Any, client: Any, under_way: list[Any]) -> list[Any]:

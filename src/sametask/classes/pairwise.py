@@ -77,6 +77,7 @@ class Pairwise:
     problems: list[str | None] = field(default_factory=list)
     answers: dict[Pair, Answer] = field(default_factory=dict)
     images: dict[Pair, Images] = field(default_factory=dict)
+    _sent: dict[int, Any] = field(default_factory=dict)
 
     def run(self) -> None:
         """Judge all pairs."""
@@ -110,12 +111,13 @@ class Pairwise:
                 direct.append(Task(pair, rows))
         self._judge(direct, "judging pairs")
         self._search({pair: pairs[pair] for pair in free})
+        self._sent.clear()
 
     def case(self, pair: Pair, rows: Array, start: Places | None = None, *, brief: bool = True) -> Case:
         """What is to be judged of two networks."""
         one, two = self.singles[pair[0]], self.singles[pair[1]]
         assert one is not None and two is not None
-        return Case((one, two), rows, np.random.default_rng(self.seed), brief=brief, start=start)
+        return _case(one, two, rows, self.seed, start, brief=brief)
 
     def _search(self, left: dict[Pair, Array]) -> None:
         """Pairs that only a match can decide: one network at a time against all others."""
@@ -193,17 +195,28 @@ class Pairwise:
         """Judge pairs, and keep the answers."""
         if not tasks:
             return
-        workers = self.jobs if self.client is None else _cluster.threads(self.client)
-        size = 1 if workers == 1 else max(1, -(-len(tasks) // (_CHUNKS * workers)))
-        chunks = [tasks[k : k + size] for k in range(0, len(tasks), size)]
-        arguments = [([(self.case(t.pair, t.rows, t.start), t.via) for t in chunk],) for chunk in chunks]
-        told = dict(self._each(_judged, arguments, what))
+        if self.client is None:
+            size = 1 if self.jobs == 1 else max(1, -(-len(tasks) // (_CHUNKS * self.jobs)))
+            chunks = [tasks[k : k + size] for k in range(0, len(tasks), size)]
+            arguments = [([(self.case(t.pair, t.rows, t.start), t.via) for t in chunk],) for chunk in chunks]
+            told = dict(self._each(_judged, arguments, what))
+        else:
+            chunks = [[task] for task in tasks]
+            told = dict(self._each(_judged_there, [self._there(task) for task in tasks], what))
         for number, chunk in enumerate(chunks):
             for task, each in zip(chunk, told[number], strict=True):
                 a, b = task.pair
                 self.answers[a, b] = each.answer
                 if each.forward is not None and each.backward is not None:
                     self.images[a, b], self.images[b, a] = each.forward, each.backward
+
+    def _there(self, task: Task) -> tuple:
+        """What a worker of the cluster judges a pair by: what networks show of themselves is sent once."""
+        for k in task.pair:
+            if k not in self._sent:
+                self._sent[k] = _cluster.kept(self.client, self.singles[k], "network")
+        one, two = (self._sent[k] for k in task.pair)
+        return one, two, task.rows, self.seed, task.start, task.via
 
     def _each(self, function: Callable, arguments: list[tuple], what: str) -> Iterator[tuple[int, Any]]:
         """The function of each of the arguments, by their number; progress shows on a terminal."""
@@ -242,6 +255,16 @@ def _single(
     except (ValueError, ArithmeticError, RuntimeError) as error:  # whatever it is, the others can be judged
         return single, " ".join(str(error).split()).removeprefix("probe: ")
     return single, None
+
+
+def _case(one: Single, two: Single, rows: Array, seed: int, start: Places | None, *, brief: bool = True) -> Case:
+    return Case((one, two), rows, np.random.default_rng(seed), brief=brief, start=start)
+
+
+def _judged_there(
+    one: Single, two: Single, rows: Array, seed: int, start: Places | None, via: int | None
+) -> list[Told]:
+    return _judged([(_case(one, two, rows, seed, start), via)])
 
 
 def _judged(cases: list[tuple[Case, int | None]]) -> list[Told]:
