@@ -132,6 +132,7 @@ def test_embedding_and_translating(client, part, monkeypatch):
     seen = drawn.first.activations
     np.testing.assert_array_equal(chart.embed(seen, client=client), chart.embed(seen, client=False))
     carry = st.Transformation.from_match(st.match(chart, st.chart(drawn.second), anchors=drawn.anchors))
+    np.testing.assert_array_equal(chart.embed(drawn.first, client=False), chart.embed(seen, client=False))
     for way, given in (("forward", seen), ("forward", drawn.first), ("backward", drawn.second.activations)):
         there, here = (getattr(carry, way)(given, client=c) for c in (client, False))
         for field in ("value", "uncertainty", "inside"):
@@ -322,6 +323,37 @@ def _late(_: None, k: int) -> int:
     return k
 
 
+def test_a_network_that_ends_every_worker_does_not_end_many(tmp_path):
+    with cluster(**{"distributed.scheduler.allowed-failures": 1}) as client:
+        ended = tmp_path / "ended"
+
+        def last() -> None:
+            with ended.open("a") as file:
+                file.write("1")
+            die()
+
+        with pytest.raises(st.ClusterError, match=r"part \d+ was given up"):
+            st.probe(
+                at_place(lambda x: np.ones(len(x), bool), last),
+                X,
+                st.CentralDifference(),
+                chunk_rows=256,
+                client=client,
+            )
+    # four parts, given up after two workers each at most together, and two of them once more after two alone
+    assert len(ended.read_text()) <= 4 * 2 + 2 * 2
+
+
+def test_where_all_workers_are_gone_it_is_said_what_went_with_them(monkeypatch):
+    monkeypatch.setattr(_cluster, "_AFTER_LOSSES", 0.5)
+    with cluster(workers=0) as client:
+        waiting = client.submit(_late, None, 1)
+        with pytest.raises(
+            st.ClusterError, match=r"after some were lost that computed parts 3, 5; a network that ends"
+        ):
+            _cluster._finished(distributed, client, [waiting], [3, 5])
+
+
 # -- the command line ------------------------------------------------------------------------------------------------
 
 
@@ -337,3 +369,25 @@ def test_the_command_line_takes_a_scheduler(client, tmp_path, capsys, monkeypatc
     with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
         assert main([*call, "-o", "no.zarr", "--scheduler", "tcp://127.0.0.1:1"]) == 2
     assert "--scheduler: cannot reach tcp://127.0.0.1:1" in capsys.readouterr().err
+    assert main([*call, "-o", "no.zarr", "--scheduler", "no.json"]) == 2
+    assert "--scheduler: no such file no.json" in capsys.readouterr().err
+
+
+def test_workers_are_lent_a_module_of_the_current_directory(client, tmp_path, monkeypatch):
+    (tmp_path / "lent.py").write_text(
+        "import numpy as np\nclass Net:\n    def __call__(self, x): return np.hstack([np.exp(x), x**2])\n"
+        "def make(): return Net()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    np.save("x.npy", X)
+    call = ["probe", "python:lent:make", "--inputs", "x.npy", "--neighbourhood", "difference", "-o", "a.zarr"]
+    assert main([*call, "--scheduler", client.scheduler.address]) == 0
+    assert len(st.StoredProbe.open("a.zarr")) == len(X)
+
+
+def test_all_workers_have_something_to_do(client, tmp_path):
+    network = st.from_callable(wave, "wave")
+    stored = st.probe(network, X, st.CentralDifference(), batch_size=10, store=tmp_path / "a.zarr", client=client)
+    assert stored.chunks >= 4 * 2
+    assert_same(stored.load(), st.probe(network, X, st.CentralDifference(), batch_size=10, client=False))

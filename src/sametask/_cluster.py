@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from sametask import _check
@@ -26,6 +27,8 @@ _AHEAD = 2
 """Parts under way for each thread of the workers: the next arrives while one is computed."""
 _LEAST_AHEAD = 16
 """Parts under way where there are fewer threads, or none yet."""
+_SHARES = 4
+"""Parts for each thread, where rows are few: the last to be finished is waited for by all others."""
 _NUMBERS = 1 << 19
 """In a part of a table."""
 _FEWEST = 256
@@ -34,6 +37,10 @@ _LOOK = 1.0
 """Seconds after which it is asked whether there still is a cluster."""
 _PATIENCE = 300.0
 """Seconds without any worker after which nothing is waited for."""
+_AFTER_LOSSES = 60.0
+"""The same once parts have lost workers, which may be what ended them all."""
+_MOST_GIVEN_UP = 2
+"""Parts that no worker survives, after which others are not tried: it is the rule then, and costs workers."""
 
 
 class ClusterError(RuntimeError):
@@ -56,8 +63,8 @@ def found(client: Any, parts: int) -> Any | None:
     if client is not None:
         if distributed is None or not isinstance(client, distributed.Client):
             raise InputError(
-                f"client: {type(client).__name__}; give a dask.distributed.Client, False to compute here, or None for "
-                "the current one"
+                f"client: {type(client).__name__}; give a dask.distributed.Client (of a cluster, "
+                "cluster.get_client()), False to compute here, or None for the current one"
             )
         if client.asynchronous:
             raise InputError("client: an asynchronous one; give dask.distributed.Client(…, asynchronous=False)")
@@ -81,6 +88,8 @@ def connected(address: str) -> Any:
         MissingExtraError: Dask is not installed.
     """
     distributed = _check.require("distributed", "dask")
+    if address.endswith(".json") and not Path(address).is_file():  # Dask would wait for it
+        raise InputError(f"scheduler: no such file {address}; give the address of a scheduler, or its scheduler file")
     try:
         if address.endswith(".json"):
             return distributed.Client(scheduler_file=address)
@@ -94,6 +103,11 @@ def threads(client: Any) -> int:
     return max(1, sum(_workers(client).values()))
 
 
+def rows_for_all(client: Any, n: int) -> int:
+    """Rows in a part, if each thread of the workers is to have its share of ``n`` in several parts."""
+    return max(1, -(-n // (_SHARES * threads(client))))
+
+
 def kept(client: Any, value: Any, what: str) -> Any:
     """A value that several parts of :func:`each` need, to be put into them in its place: workers have it from one
     another, for as long as what is returned here is held."""
@@ -105,9 +119,9 @@ def each(
 ) -> Iterator[tuple[int, Any]]:
     """``function(shared, *part)`` of each part, with its number, as they are finished.
 
-    Where one fails those under way are waited for, and handed out, before the error is raised. Dask gives up what was
-    on several workers as they were lost, be it to blame or not; so each such part is tried once more with nothing
-    beside it.
+    Where one fails those under way are waited for, and handed out, before the error is raised: of several that of the
+    first part, as without a cluster. Dask gives up what was on several workers as they were lost, be it to blame or
+    not; so each such part is tried once more with nothing beside it.
 
     Args:
         client: of the cluster.
@@ -126,7 +140,8 @@ def each(
     common = kept(client, shared, f"{what}-shared")
     under_way: dict[Any, tuple[int, bytes, list[Any]]] = {}
     suspects: list[tuple[int, bytes, list[Any]]] = []
-    failure: Exception | None = None
+    failures: dict[int, Exception] = {}
+    given_up = 0
 
     def send(number: int, packed: bytes, needed: list[Any], again: str = "") -> None:
         future = _submit(client, _computed, common, packed, *needed, key=f"{run}-{number}{again}")
@@ -135,16 +150,17 @@ def each(
     try:
         while True:
             tried = None
-            if failure is None and not suspects:
+            if not failures and not suspects:
                 room = max(_AHEAD * threads(client), _LEAST_AHEAD) - len(under_way)
                 for part in itertools.islice(left, max(room, 0)):
                     send(*part)
-            elif suspects and not under_way:
+            elif suspects and not under_way and given_up < _MOST_GIVEN_UP:
                 tried = suspects.pop()
                 send(*tried, again="-alone")
             if not under_way:
                 break
-            for future in _finished(distributed, client, list(under_way)):
+            lost = sorted({part[0] for part in ([*suspects, tried] if tried else suspects)} | set(failures))
+            for future in _finished(distributed, client, list(under_way), lost):
                 part = under_way.pop(future)
                 number = part[0]
                 try:
@@ -153,12 +169,15 @@ def each(
                     if tried is None:
                         suspects.append(part)
                     else:
-                        failure = failure or _given_up(number, error)
+                        failures[number] = _given_up(number, error)
+                        given_up += 1
                 except CancelledError:
-                    message = "cluster: the work was cancelled, or the scheduler restarted; make the call again"
-                    failure = failure or ClusterError(message)
+                    failures[number] = ClusterError(
+                        "cluster: the work was cancelled: the client was closed, or the scheduler restarted; make the "
+                        "call again, with a client that is connected"
+                    )
                 except Exception as error:  # whatever a task raises
-                    failure = failure or error
+                    failures[number] = error
                 else:
                     yield number, result
                     del result
@@ -166,8 +185,8 @@ def each(
     finally:
         for future in (*under_way, common):
             future.release()  # what nobody waits for is not computed
-    if failure is not None:
-        raise failure
+    if failures:
+        raise failures[min(failures)]
 
 
 def cuts(n: int, width: int) -> list[slice]:
@@ -227,7 +246,8 @@ def _unpacked(version: str, packed: bytes) -> Any:
     except Exception as error:  # a module that is not there, a file, a device
         raise ClusterError(
             f"cluster: a worker cannot read what it was sent ({type(error).__name__}: {first_line(error)}); "
-            "install the same packages everywhere, and put modules of your own where workers import from"
+            "install the same packages everywhere; modules of your own go there with client.upload_file(…), or into "
+            "the PYTHONPATH of the workers"
         ) from None
 
 
@@ -246,13 +266,14 @@ def _apart(distributed: Any, function: Callable[..., Any], part: Sequence[Any]) 
     return _packed((function, rest, places)), [part[k] for k in places]
 
 
-def _finished(distributed: Any, client: Any, under_way: list[Any]) -> list[Any]:
-    """Those that are done, or failed; waits for the first.
+def _finished(distributed: Any, client: Any, under_way: list[Any], lost: list[int]) -> list[Any]:
+    """Those that are done, or failed; waits for the first. Parts that were ``lost`` with their workers are named where
+    there is none any more.
 
     Raises:
         ClusterError: there is no scheduler any more, or no worker for a long time.
     """
-    alone_since = None
+    alone_since, patience = None, _AFTER_LOSSES if lost else _PATIENCE
     while True:
         # what is cancelled is done as well, and says so when it is asked for its result
         with suppress(TimeoutError, CancelledError):
@@ -264,8 +285,12 @@ def _finished(distributed: Any, client: Any, under_way: list[Any]) -> list[Any]:
             alone_since = None
         elif alone_since is None:
             alone_since = time.monotonic()
-        elif time.monotonic() - alone_since > _PATIENCE:
-            raise ClusterError(f"cluster: no worker for {_PATIENCE:g} seconds; start some, and make the call again")
+        elif time.monotonic() - alone_since > patience:
+            with_them = f", after some were lost that computed parts {', '.join(map(str, lost))}" if lost else ""
+            cause = "; a network that ends its process or takes all memory ends workers" if lost else ""
+            raise ClusterError(
+                f"cluster: no worker for {patience:g} seconds{with_them}{cause}; start some, and make the call again"
+            )
 
 
 def _workers(client: Any) -> dict[str, int]:

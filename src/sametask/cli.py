@@ -199,6 +199,8 @@ def _probe(options: argparse.Namespace) -> int:
     network = load_network(options.network, options.layers)
     x = _load("--inputs", options.inputs, mapped=True)
     with _naming_options("chunk_rows", store="output", client="scheduler"), _client(options) as client:
+        if client:
+            _lend(client, options.network)
         stored = probe(
             network,
             x,
@@ -231,7 +233,8 @@ def _translate(options: argparse.Namespace) -> int:
         raise InputError(f"--output: {options.output}; give a name that ends in .npy or .npz")
     _files.place("--output", options.output)
     transformation = Transformation.load(options.transformation)
-    activations = _load("activations", options.activations)
+    saved = _is_saved(str(options.activations))
+    activations = StoredProbe.open(options.activations) if saved else _load("activations", options.activations)
     with _client(options) as client:
         carry = transformation.backward if options.backward else transformation.forward
         estimate = carry(activations, client=client)
@@ -328,6 +331,15 @@ def _client(options: argparse.Namespace) -> Iterator[Any]:
         client = _cluster.connected(options.scheduler)
     with client:
         yield client
+
+
+def _lend(client: Any, spec: str) -> None:
+    """Send workers the module of ``python:module:factory`` where that is a file of the current directory, from which
+    they do not import."""
+    name = spec.removeprefix("python:").partition(":")[0].partition(".")[0]
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if spec.startswith("python:") and file is not None and Path(file).parent == Path.cwd():
+        client.upload_file(file)
 
 
 def _check_places(options: argparse.Namespace) -> None:
@@ -584,7 +596,7 @@ def _parser() -> argparse.ArgumentParser:
 
     four = commands.add_parser("translate", help="carry activations of one network over to the other")
     four.add_argument("transformation", type=Path, metavar="T.npz", help="written by compare --transformation")
-    four.add_argument("activations", type=Path, metavar="ACTIVATIONS.npy", help="(n, neurons)")
+    four.add_argument("activations", type=Path, metavar="ACTIVATIONS.npy", help="(n, neurons), or a saved probe")
     four.add_argument("--backward", action="store_true", help="from the second network to the first")
     four.add_argument(
         "-o",
@@ -676,7 +688,8 @@ def _scheduler(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scheduler",
         metavar="ADDRESS|FILE.json",
-        help="have the workers of a Dask cluster do it: the address of its scheduler, or its scheduler file",
+        help="have the workers of a Dask cluster do it: the address of its scheduler, or its scheduler file "
+        "(a module of python:module:factory in the current directory is sent along)",
     )
 
 

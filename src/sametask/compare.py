@@ -40,8 +40,8 @@ def compare(
 
     Args:
         first, second: the two networks, each seen at samples of the same manifold of inputs. Of stored probes that
-            are larger than ten times ``method.landmarks`` or 2 GiB together as many rows are read, those that
-            correspond first; :attr:`Verdict.rows` says which.
+            are larger than ten times ``method.landmarks`` or 2 GiB together as many rows are read: those that
+            correspond, some that sets and orders name, and others; :attr:`Verdict.rows` says which.
         anchors: which samples saw the same input: ``"ids"`` for rows whose ids agree, an (k, 2) array of pairs of
             rows, or None (or an empty list) when nobody knows. A list of pairs may also hold ``st.SameSet(rows_first,
             rows_second)`` (these and those belong to one set) and ``st.SameOrder(rows_first, rows_second)`` (rows in

@@ -25,6 +25,7 @@ from sametask.numerics.local_metric import LocalMetric
 from sametask.numerics.manifold import AROUND, Projection, SampledManifold, combine
 from sametask.numerics.neighbours import NeighbourGraph
 from sametask.probes.probe import Probe
+from sametask.probes.stored import StoredProbe
 
 _VERSION = 2
 _STRAINED = 0.05
@@ -187,8 +188,8 @@ class Transformation:
         """What the second network says where the first says ``activations``.
 
         Args:
-            activations: (n, m1), or a probe of the first network: where its activations cross themselves, the local
-                metric tells which branch a sample is on, which activations alone do not.
+            activations: (n, m1), or a probe of the first network, stored or not: where its activations cross
+                themselves, the local metric tells which branch a sample is on, which activations alone do not.
             client: a ``dask.distributed.Client`` whose workers carry some rows each. None takes the current one where
                 there is one, False none.
 
@@ -229,22 +230,25 @@ class Transformation:
     def _carry(way: OneWay | None, activations: Any, client: Any, name: str, source: str, target: str) -> Estimate:
         if way is None:
             raise InputError(f"{name}: {source} does not determine {target}; only the other way exists")
-        metric = None
-        if isinstance(activations, Probe):
-            activations, metric = activations.activations, activations.metric
-            if metric.dimension != way.source.dimension:
-                raise InputError(
-                    f"activations: a probe of {metric.dimension} dimensions, but {source} was probed in "
-                    f"{way.source.dimension}"
-                )
-        y = _check.array("activations", activations, ndim=2, expected="(n samples, m neurons), or a probe")
-        m = way.neurons
-        if y.shape[1] != m:
-            raise InputError(f"activations: {y.shape[1]} neurons, but {source} was probed with {m}")
-        n, m2 = len(y), way.values.shape[1]
-        cuts = _cluster.cuts(n, max(m, m2))
-        pieces = ((rows, (y[rows].astype(np.float64), metric.take(rows) if metric else None)) for rows in cuts)
-        client = _cluster.found(client, len(cuts))
+        d, m, m2 = way.source.dimension, way.neurons, way.values.shape[1]
+        if isinstance(activations, Probe | StoredProbe) and activations.dimension != d:
+            raise InputError(
+                f"activations: a probe of {activations.dimension} dimensions, but {source} was probed in {d}"
+            )
+        if isinstance(activations, StoredProbe):
+            n, width, parts = len(activations), len(activations.neurons), activations.chunks
+            pieces = ((rows, (part.activations.astype(np.float64), part.metric)) for rows, part in activations.blocks())
+        else:
+            metric = None
+            if isinstance(activations, Probe):
+                activations, metric = activations.activations, activations.metric
+            y = _check.array("activations", activations, ndim=2, expected="(n samples, m neurons), or a probe")
+            (n, width), cuts = y.shape, _cluster.cuts(len(y), max(m, m2))
+            parts = len(cuts)
+            pieces = ((rows, (y[rows].astype(np.float64), metric.take(rows) if metric else None)) for rows in cuts)
+        if width != m:
+            raise InputError(f"activations: {width} neurons, but {source} was probed with {m}")
+        client = _cluster.found(client, parts)
         whole = Estimate(np.empty((n, m2)), np.empty(n), np.empty(n, bool))
         for rows, part in _cluster.by_rows(client, OneWay.__call__, way, pieces, "translate"):
             whole.value[rows], whole.uncertainty[rows], whole.inside[rows] = part.value, part.uncertainty, part.inside

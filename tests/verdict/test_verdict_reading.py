@@ -10,6 +10,7 @@ import pytest
 import sametask as st
 from assertions import raises_one_line
 from sametask.cli import main
+from sametask.matching.known import known_of
 from sametask.probes import stored
 from sametask.verdict.reading import places, read
 from worlds import EVERY, RandomNetwork, pair, relative_error
@@ -85,6 +86,34 @@ def test_what_is_known_of_some_rows_goes_with_them(tmp_path, monkeypatch):
         assert rows is not None and np.isin(wanted, rows).all()
     assert verdict.match is not None and verdict.transformation is not None
     assert relative_error(verdict.transformation.forward(drawn.unseen_first).value, drawn.unseen_second) < 0.05
+
+
+def test_large_sets_are_read_in_part(tmp_path, monkeypatch):
+    drawn = pair("rectangle", N, 3)
+    first, second = saved(tmp_path, drawn.first, drawn.second)
+    monkeypatch.setattr(stored, "_HELD", FEW // 3)
+    half = [np.flatnonzero(np.asarray(each.inputs)[:, 0] < 0.8) for each in (drawn.first, drawn.second)]
+    _, known = known_of((N, N), [st.SameSet(*half)], None, False)
+    seen = read((first, second), np.empty((0, 2), np.int64), known, 10**6, 0)
+    for probe, rows, of_it in zip(seen.probes, seen.rows, half, strict=True):
+        assert rows is not None and len(rows) == len(probe) < 600
+        # the others were drawn from everywhere
+        assert 0.2 < 1 - np.isin(rows, of_it).mean() < 0.4
+
+
+def test_a_stored_probe_is_translated_with_its_metric(tmp_path):
+    drawn = pair("rectangle", 300, 4)
+    found = st.compare(drawn.first, drawn.second, anchors=drawn.anchors).transformation
+    (first,) = saved(tmp_path, drawn.first)
+    assert found is not None
+    np.testing.assert_array_equal(found.forward(first).value, found.forward(drawn.first).value)
+    found.save(tmp_path / "t.npz")
+    here = [str(tmp_path / name) for name in ("t.npz", "first.zarr", "out.npy")]
+    assert main(["translate", here[0], here[1], "-o", here[2]]) == 0
+    np.testing.assert_array_equal(np.load(here[2]), found.forward(drawn.first).value)
+    with raises_one_line("activations", "dimensions"):
+        saved(tmp_path, line := pair("interval", 100, 1).first)
+        found.forward(st.StoredProbe.open(tmp_path / f"{line.name}.zarr"))
 
 
 def test_classes_of_larger_ones_share_the_ids_that_are_read(tmp_path, monkeypatch):

@@ -168,7 +168,7 @@ class Chart:
         Extending at a sample returns the sample's own values.
 
         Args:
-            activations: (p, m); or a stored probe, of which all rows are embedded, one chunk of it in memory.
+            activations: (p, m), or a probe; of a stored one all rows are embedded, one chunk of it in memory.
             client: a ``dask.distributed.Client`` whose workers embed some rows each. None takes the current one where
                 there is one, False none.
 
@@ -180,6 +180,8 @@ class Chart:
             ClusterError: workers were lost again and again, or the scheduler.
         """
         m = self.probe.activations.shape[1]
+        if isinstance(activations, Probe):
+            activations = activations.activations
         if isinstance(activations, StoredProbe):
             n, width, count = len(activations), len(activations.neurons), activations.chunks
             pieces = ((rows, (y,)) for rows, y in activations.activations())

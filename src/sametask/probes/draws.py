@@ -43,6 +43,8 @@ def drawn(names: Array, count: int, seed: int) -> Array:
     Source: SplitMix64, by which numbers are put in an order that looks random: G. Steele, D. Lea & C. Flood, Fast
     splittable pseudorandom number generators (2014).
     """
+    if count >= len(names):
+        return np.arange(len(names))
     if names.dtype.kind == "U":
         digests = b"".join(hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names.tolist())
         names = np.frombuffer(digests, "<u8")
@@ -50,6 +52,4 @@ def drawn(names: Array, count: int, seed: int) -> Array:
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     mixed ^= mixed >> np.uint64(31)
-    if count >= len(names):
-        return np.arange(len(names))
     return np.sort(np.argpartition(mixed, count)[:count])

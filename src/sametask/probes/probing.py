@@ -94,7 +94,9 @@ def probe(
             own do.
         store: a Zarr directory, written chunk by chunk as it is computed.
         chunk_rows: inputs in a chunk of a new store, rounded up to whole batches: what is lost at worst when the
-            process is killed. None takes some megabytes' worth. One that was begun keeps its own.
+            process is killed, and what a worker of a ``client`` is given at once, with a store or without. None takes
+            some megabytes' worth, or less where more workers would have nothing to do. A store that was begun keeps
+            its own.
         client: a ``dask.distributed.Client``, whose workers then see the inputs, chunk by chunk; this process hands
             them out and writes. None takes the current one where there is one, False none. Bits are the same where
             workers compute as this machine does.
@@ -153,6 +155,9 @@ def probe(
     sight = sight.choose(network.neuron_names(first.shape[1]), chosen)
     check_enough("inputs", len(x), sight.dimension)
     rows = storage.rows_in_chunk(len(x), sight.row_bytes(first), batch_size, chunk_rows)
+    client = _cluster.found(client, -(-len(x) // batch_size)) or False
+    if client and chunk_rows is None:
+        rows = min(rows, storage.rows_in_chunk(len(x), 1, batch_size, _cluster.rows_for_all(client, len(x))))
     if path is not None:
         return streaming.begun(sight, path, call, rows, client)
     return _in_memory(sight, rows, client)

@@ -65,6 +65,8 @@ def read(
         told = [np.flatnonzero(~np.isnan((each.first, each.second)[k][:, 0])) for each in known if each.kind in _FEW]
         most_of_it = probe.most(most, len(stored))
         beside = len(probe) if most_of_it == len(probe) else max(most_of_it - len(pairs), 0)
+        told = [_some(each, max(beside // (2 * len(told)), 3), seed) for each in told]
+        beside -= sum(map(len, told)) if beside < len(probe) else 0
         some, chosen = probe.sample(beside, np.concatenate([pairs[:, k], *told]), seed, among=len(stored))
         probes.append(some)
         rows.append(chosen if len(chosen) < len(probe) else None)
@@ -81,6 +83,13 @@ def read(
             for each in known
         ),
     )
+
+
+def _some(rows: Int[Array, " k"], most: int, seed: int) -> Int[Array, " l"]:
+    """So many of some rows at most, in their order."""
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
 def read_all(
