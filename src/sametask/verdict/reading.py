@@ -66,7 +66,8 @@ def read(
         most_of_it = probe.most(most, len(stored))
         beside = len(probe) if most_of_it == len(probe) else max(most_of_it - len(pairs), 0)
         told = [_some(each, max(beside // (2 * len(told)), 3), seed) for each in told]
-        beside -= sum(map(len, told)) if beside < len(probe) else 0
+        if beside < len(probe):
+            beside = max(beside - sum(map(len, told)), 0)
         some, chosen = probe.sample(beside, np.concatenate([pairs[:, k], *told]), seed, among=len(stored))
         probes.append(some)
         rows.append(chosen if len(chosen) < len(probe) else None)
