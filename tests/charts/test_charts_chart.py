@@ -520,3 +520,43 @@ def test_small_samples_keep_fewer_neighbours(n, k) -> None:
     assert st.DiffusionChart(neighbours=64).neighbours_for(n, 1) == k
     assert st.DiffusionChart().neighbours_for(n, 2) == k
     assert st.DiffusionChart().neighbours_for(n, 1) == min(k, 32)
+
+
+# -- some of the samples -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["rectangle", "sphere"])
+def test_half_of_the_samples_have_the_neighbours_that_they_would_find(name) -> None:
+    chart = charted(name, 6)
+    rows = np.sort(np.random.default_rng(0).permutation(len(chart.rows))[: len(chart.rows) // 2])
+    half = chart.among(rows)
+    assert half is not None
+    manifold, graph = chart.part(rows)  # with a graph made anew
+    np.testing.assert_array_equal(half.rows, rows)
+    np.testing.assert_array_equal(half.manifold.activations, manifold.activations)
+    first = 12  # those that edges take; who is kept off as a shortcut depends on who is there
+    same = half.graph.index[:, :first] == graph.index[:, :first]
+    assert same.mean() > 0.97
+    np.testing.assert_allclose(
+        half.graph.squared[:, :first][same], graph.squared[:, :first][same], rtol=1e-9, atol=1e-15
+    )
+
+
+def test_few_samples_have_too_few_neighbours_left() -> None:
+    chart = charted("rectangle", 6)
+    assert chart.among(np.arange(0, len(chart.rows), 4)) is None
+
+
+def test_noise_is_smoothed_away_over_neighbours_of_their_own() -> None:
+    chart = st.chart(pair("rectangle", 500, 6, burst=(32, 0.01)).first)
+    assert chart.noisy and chart.among(np.arange(0, len(chart.rows), 2)) is None
+
+
+def test_the_largest_piece_is_kept() -> None:
+    chart = charted("interval", 6, n=400)
+    x = inputs("interval", 6, 400)[chart.rows, 0]
+    rows = np.flatnonzero((x < 0.75) | (x > 0.95))
+    half = chart.among(rows)
+    assert half is not None
+    assert np.array_equal(half.rows, np.flatnonzero(x < 0.75))
+    assert half.edges.size == len(half.rows)

@@ -128,6 +128,17 @@ class Chart:
             probe, graph = _rid_of_noise(probe, graph, self.options)
         return _on_graph(probe, graph, self.noisy), graph
 
+    def among(self, rows: Int[Array, " p"]) -> Among | None:
+        """The largest connected piece of some of the samples, with the neighbours that they have among one another in
+        the graph of all; None where too few of these are left: for a manifold, or to smooth noise away over them."""
+        if self.noisy or len(rows) * self.graph.index.shape[1] < _AROUND * len(self.rows):
+            return None
+        graph = self.graph.take(rows)
+        label = _pieces(graph, self.options)[1]
+        largest = np.flatnonzero(label == np.bincount(label).argmax())
+        graph = graph.take(largest)
+        return Among(rows[largest], _on_graph(self.probe.take(rows[largest]), graph, False), graph)
+
     def rescale(self, factor: float) -> Chart:
         """The chart in intrinsic units ``factor`` times smaller: lengths are ``factor`` times as many."""
         square, probe = factor**2, self.probe.rescale(factor)
@@ -210,6 +221,26 @@ class Chart:
             self.functions,
             self.decay,
         )
+
+
+@dataclass(frozen=True)
+class Among:
+    """Some samples of a network with their neighbour graph: a chart without its spectrum.
+
+    Attributes:
+        rows: (p,) which they are.
+        manifold: of these alone.
+        graph: of their neighbours.
+    """
+
+    rows: Int[Array, " p"]
+    manifold: SampledManifold
+    graph: NeighbourGraph
+
+    @cached_property
+    def edges(self) -> Edges:
+        """As those of a chart."""
+        return Edges.of(self.manifold, self.graph)
 
 
 def chart(probe: Probe | StoredProbe, method: DiffusionChart | None = None, *, keep: Any = None) -> Chart:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sametask._types import Array, Float, Int
-from sametask.charts.chart import Chart, chart
+from sametask.charts.chart import Among, Chart, chart
 from sametask.charts.diffusion import DiffusionChart
 from sametask.matching import gaps, isometric, landmarks
 from sametask.matching.match import COMPARED, Match
@@ -145,11 +145,11 @@ def own_figures(probe: Probe, whole: Chart, method: DiffusionChart, rng: np.rand
     outside, distances = [], []
     draws = [rng, *rng.spawn(_SPLITS - 1)]  # how often strain is told changes no other figure
     for split in range(_SPLITS):
-        rows, charts = _halves(probe, among, method, draws[split])
-        for kept, source, target in ((rows[0], *charts), (rows[1], *charts[::-1])):
-            sample, offset, _ = target.manifold.locate(target.manifold.project(source.probe.activations)[0])
-            between = source.edges
-            place = whole.position[kept[source.rows]]
+        one, two = _parts(probe, whole, among, method, draws[split])
+        for source, target in ((one, two), (two, one)):
+            lifted = source.manifold.lift(source.manifold.activations)
+            sample, offset, _ = target.manifold.locate(target.manifold.project(lifted)[0])
+            between, place = source.edges, source.rows
             charted = place >= 0
             strains[split, place[charted]] = isometric.strain(target.manifold, between, sample, offset)[charted]
             if split == 0:
@@ -162,13 +162,31 @@ def own_figures(probe: Probe, whole: Chart, method: DiffusionChart, rng: np.rand
     return OwnFigures(spectrum, _around(edges, strains), scatter, max(outside), max(distances))
 
 
+def _parts(
+    probe: Probe, whole: Chart, among: Array, method: DiffusionChart, rng: np.random.Generator
+) -> tuple[Among, Among]:
+    """Two halves of some of a network's samples, told by their places on its chart (−1 where they have none): with the
+    neighbours that they have there among themselves, or where these are too few charted anew."""
+    rows = _half_rows(among, rng)
+    places = [whole.position[each] for each in rows]
+    found = [whole.among(each[each >= 0]) for each in places]
+    if found[0] is not None and found[1] is not None:
+        return found[0], found[1]
+    one, two = (chart(probe.take(each), method) for each in rows)
+    return Among(places[0][one.rows], one.manifold, one.graph), Among(places[1][two.rows], two.manifold, two.graph)
+
+
+def _half_rows(among: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    half = min(len(among) // 2, _MOST)
+    order = rng.permutation(among)
+    return np.sort(order[:half]), np.sort(order[half : 2 * half])
+
+
 def _halves(
     probe: Probe, among: Array, method: DiffusionChart, rng: np.random.Generator
 ) -> tuple[tuple[Array, Array], tuple[Chart, Chart]]:
     """Rows of two halves of some of a network's samples, or of so many at most, and their charts."""
-    half = min(len(among) // 2, _MOST)
-    order = rng.permutation(among)
-    one, two = np.sort(order[:half]), np.sort(order[half : 2 * half])
+    one, two = _half_rows(among, rng)
     return (one, two), (chart(probe.take(one), method), chart(probe.take(two), method))
 
 
@@ -287,9 +305,9 @@ def excess(strain: Float[Array, " p"], usual: Float[Array, " p"]) -> Float[Array
     return np.sqrt(np.maximum(np.square(np.minimum(strain, 1)) - np.square(_USUAL * usual), 0))
 
 
-def _outside(offset: Array, sample: Array, target: Chart) -> float:
+def _outside(offset: Array, sample: Array, target: Chart | Among) -> float:
     """Share of places farther from their nearest sample than neighbours commonly are."""
-    near = min(2 * target.dimension + 2, target.graph.index.shape[1])
+    near = min(2 * target.manifold.dimension + 2, target.graph.index.shape[1])
     squared = np.where(target.graph.present, target.graph.squared, -np.inf)[:, :near].max(axis=1)
     reach = np.sqrt(np.maximum(squared, 0))
     return float(np.mean(np.linalg.norm(offset, axis=1) > 1.5 * reach[sample]))
