@@ -306,6 +306,21 @@ def test_other_releases_on_workers_are_refused(client, monkeypatch):
         st.probe(st.from_callable(wave), X, st.CentralDifference(), client=client)
 
 
+class Unreadable:
+    """What the workers do not have the module of."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return __import__, ("a_module_of_ones_own",)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_what_workers_cannot_read_is_said_in_one_line(client, shared):
+    given = (Unreadable(), [(1,)]) if shared else (None, [(Unreadable(),)])
+    with pytest.raises(st.ClusterError, match="a_module_of_ones_own.*PYTHONPATH") as caught:
+        list(_cluster.each(client, _late, *given, "test"))
+    assert "\n" not in str(caught.value)
+
+
 def test_only_as_many_parts_as_keep_workers_busy_are_under_way(client):
     taken = []
 

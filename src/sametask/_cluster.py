@@ -55,7 +55,7 @@ def found(client: Any, parts: int) -> Any | None:
         parts: into how many the work is cut. One alone is only sent to a client that was given.
 
     Raises:
-        InputError: something else, or an asynchronous client.
+        InputError: something else, or a client that is asynchronous or not connected.
     """
     if client is False:
         return None
@@ -141,6 +141,7 @@ def each(
     under_way: dict[Any, tuple[int, bytes, list[Any]]] = {}
     suspects: list[tuple[int, bytes, list[Any]]] = []
     failures: dict[int, Exception] = {}
+    lost: set[int] = set()
     given_up = 0
 
     def send(number: int, packed: bytes, needed: list[Any], again: str = "") -> None:
@@ -159,13 +160,13 @@ def each(
                 send(*tried, again="-alone")
             if not under_way:
                 break
-            lost = sorted({part[0] for part in ([*suspects, tried] if tried else suspects)} | set(failures))
-            for future in _finished(distributed, client, list(under_way), lost):
+            for future in _finished(distributed, client, list(under_way), sorted(lost)):
                 part = under_way.pop(future)
                 number = part[0]
                 try:
                     result = future.result()
                 except distributed.KilledWorker as error:
+                    lost.add(number)
                     if tried is None:
                         suspects.append(part)
                     else:
@@ -179,6 +180,7 @@ def each(
                 except Exception as error:  # whatever a task raises
                     failures[number] = error
                 else:
+                    lost.discard(number)  # it was not to blame
                     yield number, result
                     del result
                 future.release()
@@ -200,7 +202,7 @@ def by_rows(
 ) -> Iterator[tuple[slice, Any]]:
     """``function(shared, *part)`` of pieces of a table, each (rows, part), here or on a cluster.
 
-    Where they are cut does not depend on who computes them, nor does it on how many those are.
+    Pieces are cut by who calls, so that they are the same wherever they are computed.
     """
     if client is None:
         for rows, part in pieces:
@@ -241,6 +243,10 @@ def _unpacked(version: str, packed: bytes) -> Any:
     """On a worker: what all parts share."""
     if version != __version__:
         raise ClusterError(f"cluster: a worker has sametask {__version__}, not {version}; install the same everywhere")
+    return _read(packed)
+
+
+def _read(packed: bytes) -> Any:
     try:
         return pickle.loads(packed)
     except Exception as error:  # a module that is not there, a file, a device
@@ -253,7 +259,7 @@ def _unpacked(version: str, packed: bytes) -> Any:
 
 def _computed(shared: Any, packed: bytes, *needed: Any) -> Any:
     """On a worker: one part."""
-    function, part, places = pickle.loads(packed)
+    function, part, places = _read(packed)
     for place, value in zip(places, needed, strict=True):
         part[place] = value
     return function(shared, *part)

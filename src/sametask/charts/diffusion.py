@@ -11,7 +11,7 @@ from sametask import _check
 from sametask._check import InputError
 
 _LOOKED_AT = 10
-"""Times as many samples as landmarks: of more these are hardly spread better."""
+"""Times as many samples of a stored probe as there are landmarks come into memory."""
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,7 @@ class Sight:
         return m * activations.itemsize + 8 * (d * m + d + d * self.way.directions(self.inputs.shape) + 1) + own
 
 
-def told(
+def metrics_among_all(
     recorded: Recorded, chunks: Sequence[slice], client: Any, tick: Callable[[int], Any]
 ) -> Iterator[tuple[int, LocalMetric]]:
     """Metrics that are told by all samples, as :meth:`Sight.seen` returns what is seen."""

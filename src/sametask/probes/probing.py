@@ -14,7 +14,7 @@ from sametask._types import Array
 from sametask.networks.network import Network
 from sametask.numerics import local_metric
 from sametask.probes import storage, streaming
-from sametask.probes.chunks import Sight, progress_bar, told
+from sametask.probes.chunks import Sight, metrics_among_all, progress_bar
 from sametask.probes.inputs import Inputs
 from sametask.probes.neighbourhoods import Jacobian, Neighbourhood
 from sametask.probes.probe import Probe, assemble, check_enough, check_ids
@@ -172,7 +172,7 @@ def _in_memory(sight: Sight, rows: int, client: Any) -> Probe:
         seen = dict(sight.seen(parts, client, bar.update))
         y = np.concatenate([seen[k][0] for k in range(len(parts))])
         if sight.way.among_all:
-            metrics = dict(told(sight.way.complete(y, sight.inputs), parts, client, bar.update))
+            metrics = dict(metrics_among_all(sight.way.complete(y, sight.inputs), parts, client, bar.update))
         else:
             metrics = {k: metric for k, (_, metric) in seen.items() if metric is not None}
     return assemble(

@@ -14,7 +14,7 @@ from sametask._check import InputError
 from sametask._cluster import ClusterError
 from sametask._types import Array
 from sametask.probes import storage
-from sametask.probes.chunks import Sight, progress_bar, told
+from sametask.probes.chunks import Sight, metrics_among_all, progress_bar
 from sametask.probes.storage import FINISHED, UNFINISHED, Store
 from sametask.probes.stored import StoredProbe
 from sametask.probes.writing import Stage, Writer, take_lock
@@ -119,7 +119,7 @@ def _second_pass(sight: Sight, writer: Writer, client: Any, bar: Any) -> None:
     missing = writer.missing(stage)
     with _beside(writer) as activations:
         recorded = sight.way.complete(activations, sight.inputs)
-        for k, metric in told(recorded, [writer.slice(chunk) for chunk in missing], client, bar.update):
+        for k, metric in metrics_among_all(recorded, [writer.slice(chunk) for chunk in missing], client, bar.update):
             writer.write(stage, missing[k], None, metric, {})
 
 
