@@ -316,7 +316,7 @@ class Unreadable:
 @pytest.mark.parametrize("shared", [True, False])
 def test_what_workers_cannot_read_is_said_in_one_line(client, shared):
     given = (Unreadable(), [(1,)]) if shared else (None, [(Unreadable(),)])
-    with pytest.raises(st.ClusterError, match="a_module_of_ones_own.*PYTHONPATH") as caught:
+    with pytest.raises(st.ClusterError, match=r"a_module_of_ones_own.*PYTHONPATH") as caught:
         list(_cluster.each(client, _late, *given, "test"))
     assert "\n" not in str(caught.value)
 
