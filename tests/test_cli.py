@@ -312,6 +312,31 @@ def test_noise_of_anchors_that_is_none(noise, probes, place, capsys):
     assert "--anchor-noise: " in line
 
 
+@pytest.mark.parametrize("command", ["compare", "classes"])
+def test_units_of_inputs_are_taken_as_given(command, place, tmp_path, capsys):
+    x = np.random.default_rng(4).uniform(0, 1, (200, 2)) * [1, 1000]
+    for name, seed in (("one", 1), ("two", 2)):
+        network = RandomNetwork.draw(2, 5, seed)
+        jacobians = network.jacobian(x / [1, 1000]) / [1, 1000]
+        st.Probe.from_jacobians(
+            network(x / [1, 1000]), jacobians, np.arange(200), common_basis=True, inputs=x, name=name
+        ).save(tmp_path / f"{name}.zarr")
+    call = (command, tmp_path / "one.zarr", tmp_path / "two.zarr")
+    assert run(*call, "--input-units", "1,1000") == 0
+    assert run(*call) == 0
+    if command == "compare":
+        assert "in units of 1, 1000" in capsys.readouterr().out
+    # and of probes whose neighbourhoods were not told along coordinates
+    line = mistake(capsys, command, place / "a.zarr", place / "b.zarr", "--input-units", "1,1000")
+    assert "--input-units: the inputs are not the coordinates" in line
+
+
+@pytest.mark.parametrize("units", ["", "1,x", "spread", "1,,2", "0,1", "1,nan"])
+def test_units_that_are_none(units, place, capsys):
+    line = mistake(capsys, "compare", place / "a.zarr", place / "b.zarr", f"--input-units={units}")
+    assert "--input-units: " in line
+
+
 # -- translate -------------------------------------------------------------------------------------------------------
 
 

@@ -129,6 +129,19 @@ def _relative_scale(given: str) -> float | None:
         raise InputError(f"--relative-scale: {given!r}; give a number above zero, or 'unknown'") from None
 
 
+def _input_units(given: str | None) -> str | list[float] | None:
+    if given is None:
+        return None
+    if given == "as-given":
+        return "as given"
+    try:
+        return [float(unit) for unit in given.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--input-units: {given!r}; give a number for each coordinate, as 1,1000, or 'as-given'"
+        ) from None
+
+
 def _compare(options: argparse.Namespace) -> int:
     _check_places(options)
     _check_used(options, options.first, options.second)
@@ -136,7 +149,7 @@ def _compare(options: argparse.Namespace) -> int:
     first = _probe_of(options.first, options.inputs, options.layers_a, options, "A", "--inputs")
     second = _probe_of(options.second, second_inputs, options.layers_b, options, "B", "--inputs-b or --inputs")
     method = DiffusionChart(eigenpairs=options.eigenpairs, neighbours=options.neighbours)
-    with _naming_options("anchors", "anchor_noise", "relative_scale", "observables", "seed"):
+    with _naming_options("anchors", "anchor_noise", "relative_scale", "observables", "input_units", "seed"):
         verdict = compare(
             first,
             second,
@@ -145,6 +158,7 @@ def _compare(options: argparse.Namespace) -> int:
             sampled_alike=options.sampled_alike,
             anchor_noise=options.anchor_noise,
             relative_scale=_relative_scale(options.relative_scale),
+            input_units=_input_units(options.input_units),
             seed=options.seed,
             method=method,
         )
@@ -169,8 +183,11 @@ def _classes(options: argparse.Namespace) -> int:
         if not anchors.endswith(".npy") and not Path(anchors).is_file():
             raise InputError(f"--anchors: no such file {anchors}; give ids, none or ROWS.npy")
         anchors = _load("--anchors", Path(anchors))
-    with _naming_options("anchors", "seed", n_jobs="jobs"), _client(options) as client:
-        made = classes(probes, anchors=anchors, seed=options.seed, n_jobs=options.jobs, client=client)
+    units = _input_units(options.input_units)
+    with _naming_options("anchors", "input_units", "seed", n_jobs="jobs"), _client(options) as client:
+        made = classes(
+            probes, anchors=anchors, input_units=units, seed=options.seed, n_jobs=options.jobs, client=client
+        )
     _write_json(made.to_dict(), options)
     _write_report(made, options)
     if options.json != "-":
@@ -571,6 +588,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="X|unknown",
         help="lengths in B's neighbourhoods for each in A's, where they were told in other units",
     )
+    _units(two)
     two.add_argument("--transformation", type=Path, metavar="T.npz", help="write the map between the two here")
     two.add_argument("--eigenpairs", type=int, default=DiffusionChart.eigenpairs, help=argparse.SUPPRESS)
     two.add_argument("--neighbours", type=int, default=DiffusionChart.neighbours, help=argparse.SUPPRESS)
@@ -623,6 +641,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _units(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--input-units",
+        metavar="U,U,…|as-given",
+        help="what counts as one unit of length along each input coordinate, where inputs are the intrinsic "
+        "coordinates (default: powers of ten by their spread)",
+    )
+
+
 def _classes_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "classes",
@@ -637,6 +664,7 @@ def _classes_parser(commands: Any) -> None:
         help="which samples saw the same input: equal ids, none, or (k, n) row numbers of the n networks, -1 where a "
         "network did not see it",
     )
+    _units(parser)
     parser.add_argument("--jobs", type=int, default=-1, help="worker processes (default: one for each core)")
     _scheduler(parser)
     _output(parser)

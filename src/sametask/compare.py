@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from sametask.charts import DiffusionChart
 from sametask.matching.known import known_of
 from sametask.measures import FEWEST, Similarity, similarity
 from sametask.probes import Probe, StoredProbe
+from sametask.probes.units import in_units
+from sametask.probes.units import input_units as taken_units
 from sametask.verdict import diagnosis
 from sametask.verdict.judge import judge
 from sametask.verdict.judging import PAIRED, Case
@@ -30,6 +33,7 @@ def compare(
     relative_scale: float | None = 1.0,
     observables: Any = None,
     sampled_alike: bool = False,
+    input_units: Any = None,
     seed: int = 0,
     method: DiffusionChart | None = None,
 ) -> Verdict:
@@ -56,6 +60,11 @@ def compare(
             labels; whole numbers are labels where there are at most 32 different ones. NaN, None and ``""`` say that
             it is not known.
         sampled_alike: whether inputs were drawn from the same distribution, so that densities of samples must agree.
+        input_units: (D,) what counts as one unit of length along each input coordinate, where inputs are the intrinsic
+            coordinates; ``"as given"`` for ones. None takes for each the power of ten nearest to how many times as
+            widely it is spread, over both probes' inputs together, as the coordinate spread least: pascals beside
+            kelvins count in hundreds, and coordinates of one size stay as they are. :attr:`Verdict.input_units` says
+            which were taken; intrinsic lengths are in these.
         seed: of the resampling behind noise floors and nulls.
         method: how to chart.
 
@@ -65,7 +74,7 @@ def compare(
     Raises:
         InputError: probes are not probes; ids are missing or do not overlap; anchors are not pairs of rows, name rows
             that do not exist or a sample twice; noise is negative or scale not positive; observables have no value for
-            each sample, or are not of one kind.
+            each sample, or are not of one kind; units are not positive, one for each input coordinate.
 
     Examples:
         >>> import numpy as np, sametask as st
@@ -91,15 +100,26 @@ def compare(
     seed = _check.count("seed", seed, least=0)
     seen = read((first, second), pairs, known, method.looked_at, seed)
     kept = seen.pairs[: None if len(seen.pairs) < PAIRED else 0]
-    one, two = (Single.of(probe, method, seed, kept[:, k]) for k, probe in enumerate(seen.probes))
+    units = taken_units(seen.probes, input_units)
+    probes = [in_units(probe, units) for probe in seen.probes]
+    one, two = (Single.of(probe, method, seed, kept[:, k]) for k, probe in enumerate(probes))
     case = Case((one, two), seen.pairs, np.random.default_rng(seed), anchor_noise, relative_scale, seen.known)
-    return told(case, seen.rows, (len(first), len(second)))
+    return told(case, units, seen.rows, (len(first), len(second)))
 
 
-def told(case: Case, rows: tuple[Array | None, Array | None] = (None, None), of: tuple[int, int] = (0, 0)) -> Verdict:
-    """The verdict on two networks, from what each shows by itself; and which rows of how many were read, if not all."""
+def told(
+    case: Case,
+    units: tuple[float, ...] | None,
+    rows: tuple[Array | None, Array | None] = (None, None),
+    of: tuple[int, int] = (0, 0),
+) -> Verdict:
+    """The verdict on two networks, from what each shows by itself in some units of inputs; and which rows of how many
+    were read, if not all."""
     first, second = (single.given for single in case.singles)
     judgement = judge(case)
+    transformation = judgement.transformation
+    if transformation is not None:
+        transformation = dataclasses.replace(transformation, input_units=units)
     findings = [*case.singles[0].findings("first"), *case.singles[1].findings("second"), *judgement.findings]
     findings += diagnosis.read_in_part(rows, of)
     return Verdict(
@@ -107,7 +127,7 @@ def told(case: Case, rows: tuple[Array | None, Array | None] = (None, None), of:
         confidence=judgement.confidence,
         evidence=judgement.evidence,
         diagnosis=by_weight(findings),
-        transformation=judgement.transformation,
+        transformation=transformation,
         names=(first.name, second.name),
         charts=judgement.charts,
         ranks=case.ranks,
@@ -118,6 +138,7 @@ def told(case: Case, rows: tuple[Array | None, Array | None] = (None, None), of:
         samples_needed=judgement.needed,
         renderer=report.write,
         measures=_usual(first, second, case.pairs),
+        input_units=units,
         rows=rows,
     )
 

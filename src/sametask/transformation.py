@@ -26,6 +26,7 @@ from sametask.numerics.manifold import AROUND, Projection, SampledManifold, comb
 from sametask.numerics.neighbours import NeighbourGraph
 from sametask.probes.probe import Probe
 from sametask.probes.stored import StoredProbe
+from sametask.probes.units import metric_in_units
 
 _VERSION = 2
 _STRAINED = 0.05
@@ -145,12 +146,15 @@ class Transformation:
         back: second to first, or None likewise.
         names: of the two networks.
         neurons: names of the neurons of each.
+        input_units: (D,) what counts as one unit of length along each input coordinate in the local metric of probes
+            that are mapped; None where that is taken as it comes.
     """
 
     there: OneWay | None
     back: OneWay | None
     names: tuple[str, str]
     neurons: tuple[tuple[str, ...], tuple[str, ...]]
+    input_units: tuple[float, ...] | None = None
 
     def __repr__(self) -> str:
         arrow = "↔" if self.there and self.back else "→" if self.there else "←"
@@ -220,14 +224,16 @@ class Transformation:
             )
         there = self.there.then(on.there) if self.there and on.there else None
         back = on.back.then(self.back) if on.back and self.back else None
-        return Transformation(there, back, (self.names[0], on.names[1]), (self.neurons[0], on.neurons[1]))
+        names, neurons = (self.names[0], on.names[1]), (self.neurons[0], on.neurons[1])
+        return Transformation(there, back, names, neurons, self.input_units)
 
     def round_trip(self, activations: Any) -> Float[Array, "n m"]:
         """Activations of the first network carried to the second and back."""
         return self.backward(self.forward(activations).value).value
 
-    @staticmethod
-    def _carry(way: OneWay | None, activations: Any, client: Any, name: str, source: str, target: str) -> Estimate:
+    def _carry(
+        self, way: OneWay | None, activations: Any, client: Any, name: str, source: str, target: str
+    ) -> Estimate:
         if way is None:
             raise InputError(f"{name}: {source} does not determine {target}; only the other way exists")
         d, m, m2 = way.source.dimension, way.neurons, way.values.shape[1]
@@ -237,11 +243,12 @@ class Transformation:
             )
         if isinstance(activations, StoredProbe):
             n, width, parts = len(activations), len(activations.neurons), activations.chunks
-            pieces = ((rows, (part.activations.astype(np.float64), part.metric)) for rows, part in activations.blocks())
+            blocks, units = activations.blocks(), self.input_units
+            pieces = ((rows, (p.activations.astype(np.float64), metric_in_units(p, units))) for rows, p in blocks)
         else:
             metric = None
             if isinstance(activations, Probe):
-                activations, metric = activations.activations, activations.metric
+                activations, metric = activations.activations, metric_in_units(activations, self.input_units)
             y = _check.array("activations", activations, ndim=2, expected="(n samples, m neurons), or a probe")
             (n, width), cuts = y.shape, _cluster.cuts(len(y), max(m, m2))
             parts = len(cuts)
@@ -267,6 +274,7 @@ class Transformation:
             "version": _VERSION,
             "names": list(self.names),
             "neurons": [list(neurons) for neurons in self.neurons],
+            "input_units": None if self.input_units is None else list(self.input_units),
         }
         arrays: dict[str, Any] = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
         for label, way in (("there", self.there), ("back", self.back)):
@@ -306,8 +314,14 @@ class Transformation:
                 if about.get("version") != _VERSION:
                     raise InputError(f"path: {path} has version {about.get('version')}; this release reads {_VERSION}")
                 ways = [_read(stored, label) if f"{label}_values" in stored else None for label in ("there", "back")]
-                names, neurons = about["names"], about["neurons"]
-                return Transformation(ways[0], ways[1], (names[0], names[1]), (tuple(neurons[0]), tuple(neurons[1])))
+                names, neurons, units = about["names"], about["neurons"], about.get("input_units")
+                return Transformation(
+                    ways[0],
+                    ways[1],
+                    (names[0], names[1]),
+                    (tuple(neurons[0]), tuple(neurons[1])),
+                    None if units is None else tuple(map(float, units)),
+                )
         except InputError:
             raise
         except (KeyError, ValueError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile, zlib.error):

@@ -15,6 +15,8 @@ import sametask as st
 from assertions import raises_one_line
 from sametask.charts.chart import blocks
 from sametask.networks import from_callable
+from sametask.numerics import diffusion
+from sametask.numerics.neighbours import neighbour_graph
 from worlds import NEURONS, WORLDS, RandomNetwork, block_correlation, box, pair
 
 SEEDS = (6, 7)
@@ -65,8 +67,9 @@ def test_lengths_of_sixth_order_bring_eigenvalues_nearer_to_those_of_the_inputs(
     coil = from_callable(lambda x: np.hstack([np.cos(8 * x), np.sin(8 * x), 2 * x]))
     bent = st.chart(st.probe(coil, x, st.CentralDifference(1e-5)))
     plain = st.chart(st.Probe.from_jacobians(x, np.ones((150, 1, 1))))
-    np.testing.assert_allclose(plain.fine_eigenvalues, plain.eigenvalues[:8], rtol=1e-6)
-    off = [np.log(of[:5] / plain.eigenvalues[:5]) for of in (bent.eigenvalues, bent.fine_eigenvalues)]
+    tangential = neighbour_graph(bent.probe.activations, bent.probe.metric, bent.graph.index.shape[1])
+    by_tangents = diffusion.spectrum(tangential, 1, bandwidth=bent.operator.bandwidth, alpha=1.0, count=5)
+    off = [np.log(of[:5] / plain.eigenvalues[:5]) for of in (by_tangents, bent.eigenvalues)]
     assert np.abs(off[1]).max() < 0.5 * np.abs(off[0]).max()
 
 
@@ -89,7 +92,7 @@ def test_spheres_that_the_network_folds_close_to_themselves(seed) -> None:
     np.testing.assert_allclose(chart.eigenvalues[:5], WORLDS["sphere"].eigenvalues, rtol=0.1)
     assert block_correlation(chart.functions[:, :3], truth[:, :3], chart.stationary) > 0.98
     probe = chart.probe
-    blind = st.chart(probe, st.DiffusionChart(curvature_factor=np.inf))
+    blind = st.chart(probe, st.DiffusionChart(guarded=False))
     assert np.abs(blind.eigenvalues[:5] / WORLDS["sphere"].eigenvalues - 1).max() > 0.2  # with the guards off
 
 
@@ -100,7 +103,7 @@ def test_noise_makes_a_sheet_thick_and_not_two(noise, off) -> None:
     spread = probe.activations.std()
     shaken = probe.activations + noise * spread * np.random.default_rng(5).normal(size=probe.activations.shape)
     chart = st.chart(st.Probe(shaken, probe.metric))
-    assert chart.graph.pruned.mean() < 0.05
+    assert chart.graph.present.mean() > 0.95
     assert len(chart.rows) > 1990
     np.testing.assert_allclose(chart.eigenvalues[:5], WORLDS["rectangle"].eigenvalues, rtol=off)
 
@@ -490,11 +493,8 @@ def test_samples_that_fall_apart_into_crumbs() -> None:
         ("alpha", np.nan, "number from 0 to 1"),
         ("alpha", None, "number from 0 to 1"),
         ("alpha", "1", "number from 0 to 1"),
-        ("overfetch", 0.5, "number of at least 1"),
-        ("overfetch", "3", "number of at least 1"),
-        ("curvature_factor", 0, "number above zero"),
-        ("curvature_factor", np.nan, "number above zero"),
-        ("curvature_factor", None, "number above zero"),
+        ("guarded", None, "True or False"),
+        ("guarded", 1, "True or False"),
         ("block_gap", 0, "number above zero"),
     ],
 )
@@ -506,8 +506,7 @@ def test_options_refused(option, value, words) -> None:
 def test_options_at_their_bounds() -> None:
     _, probe = curve(80)
     for options in (
-        {"overfetch": np.inf},
-        {"overfetch": 1.0},
+        {"guarded": False},
         {"neighbours": 2},
         {"neighbours": 10**6},
         {"alpha": 0.5},
@@ -536,10 +535,10 @@ def test_half_of_the_samples_have_the_neighbours_that_they_would_find(name) -> N
     np.testing.assert_array_equal(half.manifold.activations, manifold.activations)
     first = 12  # those that edges take; who is kept off as a shortcut depends on who is there
     same = half.graph.index[:, :first] == graph.index[:, :first]
-    assert same.mean() > 0.97
-    np.testing.assert_allclose(
-        half.graph.squared[:, :first][same], graph.squared[:, :first][same], rtol=1e-9, atol=1e-15
-    )
+    assert same.mean() > 0.95
+    # distances are along geodesics, and the fewer samples there are the less is known of these
+    ratio = half.graph.squared[:, :first][same] / graph.squared[:, :first][same]
+    assert np.median(np.abs(ratio - 1)) < 0.01
 
 
 def test_few_samples_have_too_few_neighbours_left() -> None:

@@ -69,7 +69,10 @@ def test_a_factor_that_is_given_is_taken_exactly(world):
 def test_the_match_is_in_the_units_of_the_first(scale):
     match = matched("rectangle", scale)
     np.testing.assert_allclose(match.second.graph.spacing(), match.first.graph.spacing(), rtol=0.1)
-    np.testing.assert_allclose(match.second.eigenvalues[:2], match.first.eigenvalues[:2], rtol=0.1)
+    for chart in (match.first, match.second):  # as the same samples are seen by a network that is the identity
+        x = np.asarray(chart.probe.inputs)
+        plain = st.chart(st.Probe.from_jacobians(x, np.broadcast_to(np.eye(2), (len(x), 2, 2))))
+        np.testing.assert_allclose(chart.eigenvalues[:5], plain.eigenvalues[:5], rtol=0.05)
     assert match.strain < 0.05
 
 

@@ -36,7 +36,6 @@ def test_the_torus_of_seed_906_is_not_turned_over():
     assert carried_error(charted("torus", 1000, 906)[0], clean("torus", 1000, 906)) < 0.25
 
 
-@pytest.mark.xfail(strict=True, reason="too few samples: half of them tear; 0.11 since matches start by distances")
 def test_the_torus_of_seed_906_is_matched_as_well_as_by_eigenfunctions_alone():
     assert carried_error(charted("torus", 1000, 906)[0], clean("torus", 1000, 906)) < 0.06
 

@@ -140,7 +140,7 @@ def test_kernel_sum_grows_with_the_dimension_of_a_cuboid() -> None:
 
 
 def test_bandwidth_and_dimension_of_samples_that_all_agree() -> None:
-    graph = NeighbourGraph(np.array([[1], [0]]), np.zeros((2, 1)), np.zeros((2, 1, 1)), np.zeros((2, 1)), np.zeros(2))
+    graph = NeighbourGraph(np.array([[1], [0]]), np.zeros((2, 1)), np.zeros((2, 1, 1)))
     assert diffusion.default_bandwidth(graph) == 1.0
     assert diffusion.kernel_dimension(graph) == 0.0
 

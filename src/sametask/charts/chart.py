@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from sametask import _check, _cluster
 from sametask._check import InputError
@@ -17,7 +18,7 @@ from sametask.charts.diffusion import DiffusionChart
 from sametask.charts.extension import KERNEL_MOST, Extension
 from sametask.numerics import diffusion
 from sametask.numerics.diffusion import DiffusionOperator
-from sametask.numerics.edges import Edges
+from sametask.numerics.edges import Edges, displacements, geodesic
 from sametask.numerics.manifold import AROUND, SampledManifold
 from sametask.numerics.neighbours import NeighbourGraph, neighbour_graph
 from sametask.numerics.thinning import well_spread
@@ -27,10 +28,8 @@ from sametask.probes.stored import StoredProbe
 _AROUND = 24
 _BEYOND = 2
 """Neighbours from either side of a sample on a curve."""
-_FINE = 8
-"""Eigenvalues that are told once more: some more than are compared."""
-_BESIDE = 3
-"""Eigenfunctions beyond these that keep the last of them from converging slowly."""
+_SPARE = 1.5
+"""Times as many neighbours by tangential distances as are kept by geodesic ones, which put them in another order."""
 _KERNEL_LEAST = 8.0
 """A kernel that falls to e⁻⁸ before the nearest neighbour joins no samples."""
 
@@ -51,7 +50,8 @@ class Chart:
         functions: (n, e) eigenfunctions, of unit mean square in the stationary measure.
         decay: (e,) eigenvalues μ of the diffusion operator.
         blocks: runs of eigenvalues that are equal within their noise; eigenfunctions are fixed up to O(block size).
-        graph: the neighbour graph.
+        manifold: the activation manifold with the neighbours of the graph, so that no shortcut is ever taken on it.
+        graph: the neighbour graph, with steps and distances along geodesics.
         operator: the diffusion operator.
         options: how it was made.
         pieces: (p,) shares of the probe's samples in each connected piece, largest first.
@@ -65,6 +65,7 @@ class Chart:
     functions: Float[Array, "n e"]
     decay: Float[Array, " e"]
     blocks: tuple[tuple[int, ...], ...]
+    manifold: SampledManifold
     graph: NeighbourGraph
     operator: DiffusionOperator
     options: DiffusionChart
@@ -91,42 +92,15 @@ class Chart:
         return diffusion.kernel_dimension(self.graph)
 
     @cached_property
-    def manifold(self) -> SampledManifold:
-        """The activation manifold with the neighbours of the graph, so that no shortcut is ever taken on it."""
-        return _on_graph(self.probe, self.graph, self.noisy)
-
-    @cached_property
     def edges(self) -> Edges:
         """Edges between neighbours: those that take part in the refinement, and along which distances are measured."""
         return Edges.of(self.manifold, self.graph)
 
-    @cached_property
-    def fine_eigenvalues(self) -> Float[Array, " f"]:
-        """The first eigenvalues once more, with lengths as normal coordinates tell them: exact to sixth order, where
-        ``eigenvalues`` takes those of fourth.
-
-        Where samples are few and activations bend much they differ by a tenth.
-        """
-        rows, near = np.repeat(np.arange(self.graph.size), self.graph.index.shape[1]), self.graph.index.ravel()
-        steps = self.manifold.displacement(rows, near)[0]
-        graph = self.graph.with_steps(steps.reshape(self.graph.steps.shape))
-        bandwidth, count = _bandwidth(graph, self.options), min(_FINE, len(self.eigenvalues))
-        return diffusion.spectrum(
-            graph,
-            self.dimension,
-            bandwidth=bandwidth,
-            alpha=self.options.alpha,
-            count=count,
-            guess=self.functions[:, : count + _BESIDE],
-        )
-
     def part(self, rows: Int[Array, " p"]) -> tuple[SampledManifold, NeighbourGraph]:
         """The manifold and its neighbour graph as some of the samples alone would show them."""
         probe = self.measured.take(rows)
-        graph = _graph(probe, self.options)
-        if self.noisy:
-            probe, graph = _rid_of_noise(probe, graph, self.options)
-        return _on_graph(probe, graph, self.noisy), graph
+        manifold, graph = _graph(probe, self.options)
+        return _rid_of_noise(probe, manifold, graph, self.options)[1:] if self.noisy else (manifold, graph)
 
     def among(self, rows: Int[Array, " p"]) -> Among | None:
         """The largest connected piece of some of the samples, with the neighbours that they have among one another in
@@ -145,13 +119,17 @@ class Chart:
         bandwidth = self.options.bandwidth
         options = dataclasses.replace(self.options, bandwidth=None if bandwidth is None else bandwidth * square)
         operator = dataclasses.replace(
-            self.operator, bandwidth=self.operator.bandwidth * square, time=self.operator.time * square
+            self.operator,
+            bandwidth=self.operator.bandwidth * square,
+            time=self.operator.time * square,
+            extent=self.operator.extent * factor**self.dimension,
         )
         return dataclasses.replace(
             self,
             probe=probe,
             measured=self.measured.rescale(factor) if self.noisy else probe,
             eigenvalues=self.eigenvalues / square,
+            manifold=self.manifold.rescale(factor),
             graph=self.graph.rescale(factor),
             operator=operator,
             options=options,
@@ -211,10 +189,16 @@ class Chart:
     def extension(self) -> Extension:
         """What :meth:`embed` needs of the chart."""
         kernel = self.operator.kernel
+        n, tiny = len(self.rows), np.finfo(float).tiny
+        steps = displacements(self.manifold, np.repeat(np.arange(n), np.diff(kernel.indptr)), kernel.indices)[0]
+        # as long as the kernel has them, which takes some tangential
+        joined = sp.csr_array(self.graph.symmetric() + tiny * sp.eye_array(n))
+        steps *= np.sqrt(joined.data / np.maximum(np.square(steps).sum(axis=1), tiny))[:, None]
         return Extension(
             self.manifold,
             kernel.indptr,
             kernel.indices,
+            steps,
             self.operator.density,
             self.operator.alpha,
             self.operator.bandwidth,
@@ -282,12 +266,13 @@ def chart(probe: Probe | StoredProbe, method: DiffusionChart | None = None, *, k
     thinned = len(charted) > method.landmarks
     if thinned:
         charted = charted[_landmarks(probe, charted, method, np.searchsorted(charted, alike[kept]))]
-    graph, measured, rows, pieces = _connected(probe if len(charted) == len(probe) else probe.take(charted), method)
+    probe_charted = probe if len(charted) == len(probe) else probe.take(charted)
+    manifold, graph, measured, rows, pieces = _connected(probe_charted, method)
     rows = charted[rows]
     position = np.full(len(probe), -1)
     position[rows] = np.arange(len(rows))
     position = position[alike]
-    probe_used, graph = _rid_of_noise(measured, graph, method)
+    probe_used, manifold, graph = _rid_of_noise(measured, manifold, graph, method)
     bandwidth = _bandwidth(graph, method)
     operator = diffusion.diffusion_operator(graph, probe_used.dimension, bandwidth=bandwidth, alpha=method.alpha)
     decay, functions = operator.leading(method.eigenpairs)
@@ -310,6 +295,7 @@ def chart(probe: Probe | StoredProbe, method: DiffusionChart | None = None, *, k
         functions=functions,
         decay=decay,
         blocks=blocks(eigenvalues, method.block_gap),
+        manifold=manifold,
         graph=graph,
         operator=operator,
         options=method,
@@ -354,9 +340,10 @@ def _landmarks(probe: Probe, among: Array, method: DiffusionChart, keep: Array) 
     return well_spread(activations, metric, method.landmarks, keep=keep)
 
 
-def _connected(probe: Probe, method: DiffusionChart) -> tuple[NeighbourGraph, Probe, Array, Array]:
-    """The neighbour graph of the largest connected piece, that piece, its rows, and the shares of all pieces."""
-    whole, graph, rows = probe, _graph(probe, method), np.arange(len(probe))
+def _connected(probe: Probe, method: DiffusionChart) -> tuple[SampledManifold, NeighbourGraph, Probe, Array, Array]:
+    """The largest connected piece with its neighbour graph, its rows, and the shares of all pieces."""
+    whole, rows = probe, np.arange(len(probe))
+    manifold, graph = _graph(probe, method)
     count, label = _pieces(graph, method)
     pieces = np.sort(np.bincount(label))[::-1] / len(probe)
     while count > 1:
@@ -368,20 +355,26 @@ def _connected(probe: Probe, method: DiffusionChart) -> tuple[NeighbourGraph, Pr
                 "give more samples, or wider neighbourhoods"
             )
         probe = whole.take(rows)
-        alone = _graph(probe, method)
+        before = graph.take(largest)
+        manifold, graph = _graph(probe, method)
         # fewer samples keep fewer neighbours, and may fall apart again; the neighbours they had hold together
-        graph = alone if _pieces(alone, method)[0] == 1 else graph.take(largest)
+        if _pieces(graph, method)[0] > 1:
+            manifold, graph = _on_graph(probe, before, False), before
         count, label = _pieces(graph, method)
-    return graph, probe, rows, pieces
+    return manifold, graph, probe, rows, pieces
 
 
-def _rid_of_noise(probe: Probe, graph: NeighbourGraph, method: DiffusionChart) -> tuple[Probe, NeighbourGraph]:
+def _rid_of_noise(
+    probe: Probe, manifold: SampledManifold, graph: NeighbourGraph, method: DiffusionChart
+) -> tuple[Probe, SampledManifold, NeighbourGraph]:
     """The probe with its local metric smoothed, where that is noisy, and the graph of what comes of it."""
     smooth = probe.smoothed(graph.index)
     if smooth is probe:
-        return probe, graph
-    again = _graph(smooth, method)
-    return smooth, again if _pieces(again, method)[0] <= _pieces(graph, method)[0] else graph
+        return probe, manifold, graph
+    again = _graph(smooth, method, noisy=True)
+    if _pieces(again[1], method)[0] <= _pieces(graph, method)[0]:
+        return smooth, *again
+    return smooth, _on_graph(smooth, graph, True), graph
 
 
 def _on_graph(probe: Probe, graph: NeighbourGraph, noisy: bool) -> SampledManifold:
@@ -427,13 +420,12 @@ def _bandwidth(graph: NeighbourGraph, method: DiffusionChart) -> float:
     return float(method.bandwidth)
 
 
-def _graph(probe: Probe, method: DiffusionChart) -> NeighbourGraph:
-    manifold = probe.manifold
-    return neighbour_graph(
-        manifold.activations,
-        manifold.metric,
-        method.neighbours_for(len(probe), probe.dimension),
-        overfetch=method.overfetch,
-        curvature_factor=method.curvature_factor,
-        tree=manifold.tree,
+def _graph(probe: Probe, method: DiffusionChart, *, noisy: bool = False) -> tuple[SampledManifold, NeighbourGraph]:
+    """The neighbour graph of a probe, with distances along geodesics, and the manifold that they are measured on."""
+    plain = probe.manifold
+    kept = method.neighbours_for(len(probe), probe.dimension)
+    graph = neighbour_graph(
+        plain.activations, plain.metric, int(_SPARE * kept), guarded=method.guarded, tree=plain.tree
     )
+    manifold = _on_graph(probe, graph, noisy)
+    return manifold, geodesic(manifold, graph).nearest(kept)

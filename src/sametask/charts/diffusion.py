@@ -25,9 +25,7 @@ class DiffusionChart:
         bandwidth: ε in exp(−d²/ε), in squared intrinsic units; None takes it from the data.
         alpha: 1 removes the sampling density (Coifman & Lafon 2006), so that two networks probed at different
             densities still agree; 0 keeps it.
-        overfetch: candidates in activation space for each neighbour kept.
-        curvature_factor: how many times the local curvature a pair's normal component may show before it counts as a
-            tangent-blind shortcut; infinity switches this guard off.
+        guarded: whether pairs that tangent planes cannot tell from shortcuts are left out of the neighbour graph.
         landmarks: samples charted at most. Of more so many are, as far apart as they can be, and the others have their
             coordinates from these (:meth:`~sametask.charts.chart.Chart.embed`).
         block_gap: eigenvalues closer than this relative gap form a block, unless their noise is known to be less.
@@ -37,8 +35,7 @@ class DiffusionChart:
     neighbours: int | None = None
     bandwidth: float | None = None
     alpha: float = 1.0
-    overfetch: float = 4.0
-    curvature_factor: float = 3.0
+    guarded: bool = True
     block_gap: float = 0.15
     landmarks: int = 100_000
 
@@ -50,14 +47,10 @@ class DiffusionChart:
             _check.positive("bandwidth", self.bandwidth)
         if not (_is_number(self.alpha) and 0 <= self.alpha <= 1):
             raise InputError(f"alpha: {_check.shown(self.alpha)}; give a number from 0 to 1")
-        if not (_is_number(self.overfetch) and self.overfetch >= 1):
-            raise InputError(f"overfetch: {_check.shown(self.overfetch)}; give a number of at least 1")
         _check.positive("block_gap", self.block_gap)
         _check.count("landmarks", self.landmarks, least=100)
-        if not (_is_number(self.curvature_factor) and self.curvature_factor > 0):
-            raise InputError(
-                f"curvature_factor: {_check.shown(self.curvature_factor)}; give a number above zero, or infinity"
-            )
+        if not isinstance(self.guarded, bool):
+            raise InputError(f"guarded: {_check.shown(self.guarded)}; give True or False")
 
     @property
     def looked_at(self) -> int:

@@ -23,6 +23,7 @@ class Extension:
         manifold: the samples, with the neighbours of the graph.
         start: (n + 1,) where the row of each sample begins in ``near``.
         near: the samples that the kernel joins to each.
+        steps: the intrinsic steps to them.
         density: (n,) of the samples.
         alpha: power by which the density is taken out.
         bandwidth: of the kernel, in squared intrinsic units.
@@ -33,6 +34,7 @@ class Extension:
     manifold: SampledManifold
     start: Int[Array, " n1"]
     near: Int[Array, " joined"]
+    steps: Float[Array, "joined d"]
     density: Float[Array, " n"]
     alpha: float
     bandwidth: float
@@ -42,7 +44,7 @@ class Extension:
     def __call__(self, activations: Float[Array, "p m"]) -> Float[Array, "p e"]:
         """The eigenfunctions at each activation; NaN where no sample is within the kernel's reach."""
         result = np.empty((len(activations), len(self.decay)))
-        _ = self.manifold.tree  # made once, before threads ask for it
+        _ = self.manifold.tree, self.manifold.normal  # made once, before threads ask for them
 
         def extend(rows: slice) -> None:
             with np.errstate(over="ignore", invalid="ignore"):  # far away squares overflow, and the answer is NaN
@@ -50,25 +52,25 @@ class Extension:
 
         n, m = self.manifold.activations.shape
         joined = -(-len(self.near) // n)
-        parallel.each(extend, parallel.blocks(len(activations), 2 * joined * m * (self.manifold.dimension + 1)))
+        parallel.each(extend, parallel.blocks(len(activations), joined * (self.manifold.dimension + 4) + m))
         return result
 
     def _extend(self, y: Array) -> Array:
         """Over the neighbours of the sample nearest to each activation: no shortcuts, and samples return exactly their
         own row of the operator."""
         manifold = self.manifold
-        metric = manifold.metric
         nearest = manifold.nearest(y)
+        change = y - manifold.activations[nearest]
+        tangential = manifold.step(nearest, change)
+        offset = manifold.normal(nearest, tangential)[0]
+        beside = np.square(change - manifold.change(nearest, tangential)).sum(axis=1)
+        beside /= np.square(manifold.metric.gains[nearest, 0])  # an intrinsic distance is at least this
         lengths = np.diff(self.start)[nearest]
         query = np.repeat(np.arange(len(y)), lengths)
         within = np.arange(len(query)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        j = self.near[self.start[nearest][query] + within]
-        i = nearest[query]
-        change = manifold.activations[j] - y[query]
-        lengths_here = np.square(manifold.step(i, change)).sum(axis=1)
-        lengths_there = np.square(manifold.step(j, change)).sum(axis=1)
-        guard = np.square(change).sum(axis=1) / np.maximum(metric.gains[i, 0], metric.gains[j, 0]) ** 2
-        squared = np.maximum(0.5 * (lengths_here + lengths_there), guard)
+        entry = self.start[nearest][query] + within
+        j = self.near[entry]
+        squared = np.square(self.steps[entry] - offset[query]).sum(axis=1) + beside[query]
         weight = np.exp(-squared / self.bandwidth) * self.density[j] ** -self.alpha
         weight[squared > KERNEL_MOST * self.bandwidth] = 0
         total = np.bincount(query, weight, minlength=len(y))

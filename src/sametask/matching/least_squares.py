@@ -132,11 +132,12 @@ class Anchors:
         n, d = offset.shape
         diagonal = normal.diagonal()
         if d > 1:
-            extra = np.full((n, len(diagonal) // n), _DAMPING * diagonal.mean())
+            extra = np.tile(_DAMPING * diagonal.reshape(n, -1).mean(axis=0), (n, 1))  # moves and spins have their units
         else:
             extra = _DAMPING_OF_CURVES * np.maximum(diagonal, _DAMPING * diagonal.mean()).reshape(n, d)
         if not len(self.pairs):
-            extra += (_FREE_DAMPING if pulls is None else _PULLED_DAMPING) * typical
+            edge = np.where(np.arange(extra.shape[1]) < d, typical, 1.0)  # what one holds of moves, and of spins
+            extra += (_FREE_DAMPING if pulls is None else _PULLED_DAMPING) * edge
         pull = np.zeros(extra.shape)
         stiffness = self.stiffness[:, None] * typical
         np.add.at(extra[:, :d], self.pairs[:, 0], stiffness)

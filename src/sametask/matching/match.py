@@ -280,8 +280,8 @@ def _given_scale(first: Chart, second: Chart, relative_scale: float | None) -> t
 
 def spectral_scale(first: Chart, second: Chart) -> tuple[float, float]:
     """Lengths on the second manifold for each on the first, by their spectra, and the relative standard deviation."""
-    e = min(COMPARED, len(first.fine_eigenvalues), len(second.fine_eigenvalues))
-    ratio = 0.5 * np.log(first.fine_eigenvalues[:e] / np.maximum(second.fine_eigenvalues[:e], np.finfo(float).tiny))
+    e = min(COMPARED, len(first.eigenvalues), len(second.eigenvalues))
+    ratio = 0.5 * np.log(first.eigenvalues[:e] / np.maximum(second.eigenvalues[:e], np.finfo(float).tiny))
     return float(np.exp(np.median(ratio))), float(np.hypot(_BIAS, np.std(ratio) / np.sqrt(e)))
 
 

@@ -73,7 +73,24 @@ def overlap(
     others = charts[::-1]
     rims = [_rim(charts[k], near(others[k], places[k])) for k in (0, 1)]
     told = [_share(charts[k], inside[k], rims[1 - k], len(others[k].rows)) for k in (0, 1)]
-    return Overlap(inside, (told[0][0], told[1][0]), (told[0][1], told[1][1]), (rims[0], rims[1]))
+    shares, deviations = (told[0][0], told[1][0]), (told[0][1], told[1][1])
+    surely = [1 - share > max(_LEAST, _SURELY * each) for share, each in zip(shares, deviations, strict=True)]
+    if charts[0].dimension > 1 and all(surely):
+        shares = _of_one_size(charts, shares, deviations)
+    return Overlap(inside, shares, deviations, (rims[0], rims[1]))
+
+
+def _of_one_size(
+    charts: tuple[Chart, Chart], shares: tuple[float, float], deviations: tuple[float, float]
+) -> tuple[float, float]:
+    """The shares, where they are surely not of one and the same overlap those of the smaller: a region that is torn may
+    seem to lie inside the other's support, and hardly any that lies there seems to be outside."""
+    extents = [chart.operator.extent for chart in charts]
+    sizes = [share * extent for share, extent in zip(shares, extents, strict=True)]
+    off = float(np.hypot(deviations[0] * extents[0], deviations[1] * extents[1]))
+    if abs(sizes[0] - sizes[1]) <= _SURELY * off:
+        return shares
+    return min(sizes) / extents[0], min(sizes) / extents[1]
 
 
 def _share(chart: Chart, inside: Array, rim: float, others: int) -> tuple[float, float]:

@@ -29,6 +29,8 @@ class DiffusionOperator:
         time: diffusion time of one step, in squared intrinsic units: P ≈ exp(−time · Δ). ε/4 for an untruncated
             kernel; measured from the mean squared step, as neighbours are finite in number.
         volume: (n,) share of the manifold's volume that each sample stands for, corrected at boundaries.
+        extent: that volume, in intrinsic units to the power of the dimension, but for what the kernel's cut leaves out:
+            to be compared among charts.
     """
 
     kernel: sp.csr_array
@@ -38,6 +40,7 @@ class DiffusionOperator:
     row_sums: Float[Array, " n"]
     time: float
     volume: Float[Array, " n"]
+    extent: float
 
     @property
     def stationary(self) -> Float[Array, " n"]:
@@ -100,6 +103,7 @@ def diffusion_operator(graph: NeighbourGraph, dimension: int, *, bandwidth: floa
         row_sums,
         float(mean_squared_step) / (2 * dimension),
         volume / volume.sum(),
+        float(volume.sum()) * (np.pi * bandwidth) ** (dimension / 2),
     )
 
 

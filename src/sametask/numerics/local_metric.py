@@ -64,6 +64,14 @@ class LocalMetric:
         """The metric in intrinsic units that are ``factor`` times smaller."""
         return dataclasses.replace(self, gains=self.gains / factor)
 
+    def in_units(self, units: Float[Array, " tangents"]) -> LocalMetric:
+        """The metric with lengths along each direction of the common input basis in units of its own."""
+        assert self.directions is not None
+        left, gains, directions = _svd(self.gains[:, :, None] * self.directions * units.astype(self.gains.dtype))
+        return dataclasses.replace(
+            self, frames=np.matmul(np.swapaxes(left, 1, 2), self.frames), gains=gains, directions=directions
+        )
+
 
 def from_jacobians(jacobians: Float[Array, "n m d"], *, common_basis: bool) -> LocalMetric:
     """The metric of exact derivatives along ``d`` tangents of each sample.

@@ -6,6 +6,7 @@ frame. Steps between samples are measured from both ends and averaged: the error
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,6 +110,10 @@ class SampledManifold:
             return metric
         slopes = metric.gains[:, :, None] * np.matmul(metric.frames, self.projection.basis)
         return from_slopes(slopes, None)
+
+    def rescale(self, factor: float) -> SampledManifold:
+        """The manifold in intrinsic units ``factor`` times smaller."""
+        return dataclasses.replace(self, metric=self.metric.rescale(factor))
 
     @property
     def dimension(self) -> int:
@@ -413,22 +418,47 @@ class SampledManifold:
         around = min(around, len(self.activations))
         near = self.tree.query(values, around)[1].reshape(len(values), around)
         near = np.minimum(near, len(self.activations) - 1)  # at distances that overflow the tree names no sample
-        squared = np.empty(near.shape)
-        for column, c in enumerate(near.T):
-            change = values - self.activations[c]
-            tangential = np.einsum("pdm,pm->pd", self.metric.frames[c], change)
-            normal = np.maximum(np.square(change).sum(axis=1) - np.square(tangential).sum(axis=1), 0)
-            step = tangential / self.metric.gains[c]
-            squared[:, column] = np.square(step).sum(axis=1) + normal / self.metric.gains[c, -1] ** 2
+        squared = np.stack([self._distance(values, c) for c in near.T], axis=1)
         own = np.arange(len(values))
-        found = [near[own, squared.argmin(axis=1)]]
-        while len(found) < sheets:
+        found, best = [], squared.argmin(axis=1)
+        while True:
+            none = ~np.isfinite(squared[own, best])  # all are neighbours of what was found
+            sample, _ = self._descended(values, near[own, best], squared[own, best])
+            found.append(np.where(none, found[0], sample) if found else sample)
+            if len(found) == sheets:
+                return found
             assert self.neighbours is not None  # else one sheet is looked for
-            for c in self.neighbours[found[-1]].T:
-                squared[near == c[:, None]] = np.inf
+            for seen in (self.neighbours[found[-1]], self.neighbours[near[own, best]]):
+                for c in seen.T:
+                    squared[near == c[:, None]] = np.inf
             best = squared.argmin(axis=1)
-            found.append(np.where(np.isfinite(squared[own, best]), near[own, best], found[0]))
-        return found
+
+    def _distance(self, values: Float[Array, "p m"], c: Int[Array, " p"]) -> Float[Array, " p"]:
+        """Squared intrinsic distances of values from samples, one each; what the tangent plane leaves over counts as a
+        step along the weakest direction."""
+        change = values - self.activations[c]
+        tangential = np.einsum("pdm,pm->pd", self.metric.frames[c], change)
+        normal = np.maximum(np.square(change).sum(axis=1) - np.square(tangential).sum(axis=1), 0)
+        gains = self.metric.gains[c]
+        return np.square(tangential / gains).sum(axis=1) + normal / gains[:, -1] ** 2
+
+    def _descended(
+        self, values: Float[Array, "p m"], sample: Int[Array, " p"], squared: Float[Array, " p"]
+    ) -> tuple[Int[Array, " p"], Float[Array, " p"]]:
+        """Samples from which no neighbour is nearer to the values, by way of neighbours: where a network responds
+        weakly to one direction the nearest in activation space lie far away along it."""
+        if self.neighbours is None:
+            return sample, squared
+        sample, squared = sample.copy(), squared.copy()
+        moving = np.arange(len(values))
+        while len(moving):
+            here = sample[moving]
+            for c in self.neighbours[here, 1 : AROUND + 1].T:
+                there = self._distance(values[moving], c)
+                nearer = there < squared[moving] * (1 - 1e-9)
+                sample[moving[nearer]], squared[moving[nearer]] = c[nearer], there[nearer]
+            moving = moving[sample[moving] != here]
+        return sample, squared
 
     def _turned(self, a: Array, offset: Array, metric: LocalMetric) -> Float[Array, " p"]:
         """How far local metrics are from those at places: |S Sᵀ − 1| of S = W V, which is orthogonal if they agree."""

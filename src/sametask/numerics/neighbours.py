@@ -1,12 +1,18 @@
-"""The sparse neighbour graph in the Mahalanobis-like distance, without tangent-blind shortcuts.
+"""The sparse graph of each sample's nearest neighbours in the intrinsic metric, without shortcuts.
 
-The distance ``d²(i,j) = ½(|W_i Δy|² + |W_j Δy|²)`` (Singer & Coifman 2008) equals the squared intrinsic distance up to
-fourth order, but it sees only the tangent planes: two far-apart points whose difference is normal to both planes look
-like neighbours. Four cures, all used here: only pairs near in activation space are candidates; an intrinsic distance
-can't be shorter than |Δy| / s_max; a pair whose normal component is much larger than the curvature found among the
-nearest candidates can explain is no neighbour at all; and nor is one whose two ends see the normal component on the
-same side. (Along one sheet the tangent planes at both ends leave over +½ II(u, u) and −½ II(u, u) of Δy: opposite
-sides, and a sum of third order. Of two sheets that pass close by, both leave over the gap between them.)
+The Mahalanobis-like distance ``d²(i,j) = ½(|W_i Δy|² + |W_j Δy|²)`` (Singer & Coifman 2008) equals the squared
+intrinsic distance up to fourth order. Two things stand between it and the nearest neighbours.
+
+*Uneven response.* Where a network responds k times more weakly to one direction, the nearest samples in activation
+space lie in a strip 1 : k, whatever the number of samples. So neighbours are found by descent in the metric itself:
+neighbours of neighbours are candidates until nothing changes (NN-descent; Dong, Moses & Li 2011). The nearest in
+activation space only begin it.
+
+*Shortcuts.* The distance sees only the tangent planes: two far-apart points whose difference is normal to both look
+like neighbours. Along one sheet the tangent planes at both ends leave over +½ II(u, u) and −½ II(u, u) of Δy: opposite
+sides, and a sum of third order. Of two sheets that pass close by, both leave over the gap between them, on the same
+side. So a pair that leaves it over on the same side is a shortcut, and so is one whose normal component is most of Δy.
+The descent itself goes along pairs with a small sum only. And an intrinsic distance can't be shorter than |Δy| / s_max.
 """
 
 from __future__ import annotations
@@ -24,32 +30,37 @@ from sametask.numerics import parallel
 from sametask.numerics.local_metric import LocalMetric
 
 _BLOCK = parallel.CACHED
-_VOUCHERS = 24
-_VOUCHING_ROUNDS = 2
-_WITNESSES = 4
-_ASIDE = 0.1
-"""What both ends see off the tangent planes on the same side, relative to |Δy|, before it counts."""
-_EVEN = 0.7
+_BEGIN = 48
+"""Nearest samples in activation space that the descent begins with."""
+_JOINED = 16
+"""Neighbours of each sample that are joined with one another in a round of the descent."""
+_HOP = 24
+"""Neighbours of each whose neighbours are the candidates in the end: in the plane some 96 of them, in space 190."""
+_ROUNDS = 16
+"""At most; two where response is even, five where it is 1 : 30."""
+_NORMAL = 0.7
+"""Share of Δy normal to a tangent plane, from which on a pair is a shortcut."""
+_SAME_SIDE = 0.02
+"""Share of Δy that both ends leave over on the same side, from which on a pair is a shortcut."""
+_SUM = 0.1
+"""Share of Δy that both ends leave over in the mean, whichever side, from which on the descent does not go there."""
+_THICKNESS = 8.0
+"""Times what the nearest leave over, which noise explains: it makes a sheet thick, and not two."""
 
 
 @dataclass(frozen=True)
 class NeighbourGraph:
-    """The nearest neighbours of each sample, nearest first; those less sure to be neighbours after the others.
+    """The nearest neighbours of each sample, nearest first.
 
     Attributes:
         index: (n, k) neighbours; where fewer than k are left the row is filled with the sample itself.
         squared: (n, k) squared intrinsic distances, infinite where filled.
-        steps: (n, k, d) the intrinsic steps W_i (y_j − y_i), zero where filled.
-        mismatch: (n, k) how much the two one-sided lengths disagree, ``|log(|W_i Δy| / |W_j Δy|)|``; infinite where
-            filled.
-        pruned: (n,) share of each sample's candidates left out as shortcuts.
+        steps: (n, k, d) the intrinsic steps to them in the sample's frame, zero where filled.
     """
 
     index: Int[Array, "n k"]
     squared: Float[Array, "n k"]
     steps: Float[Array, "n k d"]
-    mismatch: Float[Array, "n k"]
-    pruned: Float[Array, " n"]
 
     @property
     def size(self) -> int:
@@ -88,24 +99,31 @@ class NeighbourGraph:
         gone = np.take_along_axis(gone, order, axis=1)
         index = np.where(gone, np.arange(len(rows))[:, None], np.take_along_axis(index, order, axis=1))
         squared = np.where(gone, np.inf, np.take_along_axis(self.squared[rows], order, axis=1))
-        mismatch = np.where(gone, np.inf, np.take_along_axis(self.mismatch[rows], order, axis=1))
         steps = np.where(gone[:, :, None], 0, np.take_along_axis(self.steps[rows], order[:, :, None], axis=1))
-        return NeighbourGraph(index, squared, steps, mismatch, self.pruned[rows])
+        return NeighbourGraph(index, squared, steps)
 
     def rescale(self, factor: float) -> NeighbourGraph:
         """The graph in intrinsic units ``factor`` times smaller."""
         return dataclasses.replace(self, squared=self.squared * factor**2, steps=self.steps * factor)
 
     def nearest(self, count: int) -> NeighbourGraph:
-        """The graph of so many neighbours of each, at most."""
-        first = {name: getattr(self, name)[:, :count] for name in ("index", "squared", "steps", "mismatch")}
-        return dataclasses.replace(self, **first)
+        """The graph of ``count`` neighbours of each, at most."""
+        return NeighbourGraph(self.index[:, :count], self.squared[:, :count], self.steps[:, :count])
 
     def with_steps(self, steps: Float[Array, "n k d"]) -> NeighbourGraph:
-        """The same neighbours in the same order, at other steps, which tell their distances too."""
+        """The same neighbours in the same order, at other steps, whose lengths are their distances too."""
         steps = np.where(self.present[:, :, None], steps, 0)
         squared = np.where(self.present, np.square(steps).sum(axis=2), np.inf)
         return dataclasses.replace(self, squared=squared, steps=steps)
+
+    def in_order(self) -> NeighbourGraph:
+        """The same neighbours, nearest first."""
+        order = np.argsort(self.squared, axis=1, kind="stable")
+        return NeighbourGraph(
+            np.take_along_axis(self.index, order, axis=1),
+            np.take_along_axis(self.squared, order, axis=1),
+            np.take_along_axis(self.steps, order[:, :, None], axis=1),
+        )
 
     def spacing(self) -> float:
         """Typical distance to the nearest neighbour, in intrinsic units."""
@@ -119,8 +137,7 @@ def neighbour_graph(
     metric: LocalMetric,
     neighbours: int,
     *,
-    overfetch: float = 4.0,
-    curvature_factor: float = 3.0,
+    guarded: bool = True,
     tree: KDTree | None = None,
 ) -> NeighbourGraph:
     """The ``neighbours`` nearest samples of each sample in the guarded Mahalanobis-like distance.
@@ -129,46 +146,32 @@ def neighbour_graph(
         activations: (n, m), n ≥ 2.
         metric: their local metric; gains must be positive.
         neighbours: how many to keep, at most n − 1.
-        overfetch: candidates taken in activation space for each neighbour kept; gains differ with direction, so the
-            nearest in one metric are not the nearest in the other.
-        curvature_factor: a candidate whose normal component exceeds this multiple of what the sample's own
-            neighbourhood shows at that distance is a shortcut. Infinity keeps all.
+        guarded: whether pairs that the tangent planes cannot tell from shortcuts are left out.
         tree: nearest neighbours in activation space, when there is one already.
     """
     n, m = activations.shape
     kept = min(neighbours, n - 1)
-    fetched = int(min(np.ceil(overfetch * kept), n - 1))
     samples = Samples.of(activations, metric, KDTree(activations) if tree is None else tree)
-    guarded = np.isfinite(curvature_factor) and m > metric.dimension
-    bounds = _Bounds.of(samples, fetched, curvature_factor) if guarded else None
-    found = _candidates(samples, fetched, bounds)
-    vouched = _vouch(samples, found)
-    found.suspect[vouched] = False
-    pruned = np.empty(n)
+    near = samples.nearest(min(_BEGIN, n - 1))
+    guards = Guards.of(samples, near) if guarded and m > metric.dimension else Guards.none(n)
+    candidates = _Candidates.of(samples, near, guards)
 
-    index, squared, mismatch = np.empty((n, kept), np.int64), np.empty((n, kept)), np.empty((n, kept))
+    index, squared = np.empty((n, kept), np.int64), np.empty((n, kept))
     steps = np.empty((n, kept, metric.dimension))
 
     def keep(rows: slice) -> None:
-        shortcut = found.suspect[rows] | found.aside[rows]
-        trusted = np.where(shortcut, np.inf, found.squared[rows])
-        order = np.sort(np.argpartition(trusted, kept - 1, axis=1)[:, :kept], axis=1)
-        near = np.take_along_axis(trusted, order, axis=1)
-        # nearest first, but those that had to be vouched for after all others: whoever takes a few takes the surest
-        late = np.take_along_axis(vouched[rows], order, axis=1) & np.isfinite(near)
-        order = np.take_along_axis(order, np.lexsort((near, late), axis=1), axis=1)
-        length = np.take_along_axis(trusted, order, axis=1)
-        j = np.take_along_axis(found.near[rows], order, axis=1)
-        missing = ~np.isfinite(length)
-        step, differ = samples.steps(rows, j)
-        step[missing], differ[missing] = 0, np.inf
-        j = np.where(missing, np.arange(rows.start, rows.stop)[:, None], j)
-        own = samples.order[rows]
-        index[own], squared[own], steps[own], mismatch[own] = samples.order[j], length, step, differ
-        pruned[own] = shortcut.mean(axis=1)
+        j = candidates.of_rows(rows, kept)
+        seen = samples.pairs(rows, j)
+        own = np.arange(rows.start, rows.stop)[:, None]
+        length = np.where(guards.shortcut(rows, j, seen) | (j == own), np.inf, seen.squared)
+        j, length = _least(j, length, kept, fill=own)
+        step = samples.steps(rows, j)
+        step[~np.isfinite(length)] = 0
+        index[samples.order[rows]] = samples.order[j]
+        squared[samples.order[rows]], steps[samples.order[rows]] = length, step
 
-    parallel.each(keep, parallel.blocks(n, (fetched + kept * m) * (metric.dimension + 1), _BLOCK))
-    return NeighbourGraph(index, squared, steps, mismatch, pruned)
+    parallel.each(keep, candidates.blocks(samples))
+    return NeighbourGraph(index, squared, steps)
 
 
 @dataclass(frozen=True)
@@ -197,16 +200,29 @@ class Samples:
         place[order] = np.arange(len(order))
         return Samples(activations[order], metric.frames[order], metric.gains[order], order, place, tree)
 
-    def near(self, rows: slice, count: int) -> Array:
-        """(p, count) the nearest of each of a run of samples in activation space, without itself."""
-        found = self.tree.query(self.activations[rows], count + 1)[1].reshape(-1, count + 1)
-        return _without_self(self.place[found], np.arange(rows.start, rows.stop))
+    @property
+    def width(self) -> int:
+        """Numbers that measuring one pair takes."""
+        _, d, m = self.frames.shape
+        return m * (d + 1)
 
-    def pairs(self, rows: slice, j: Int[Array, "p k"]) -> Pairs:
-        """A run of samples, each held against those that ``j`` names."""
-        frames, gains = self.frames[rows], self.gains[rows, None]
+    def nearest(self, count: int) -> Int[Array, "n count"]:
+        """The nearest of each sample in activation space, without itself."""
+        n = len(self.order)
+        near = np.empty((n, count), np.int32)
+
+        def look(rows: slice) -> None:
+            found = self.tree.query(self.activations[rows], count + 1)[1].reshape(-1, count + 1)
+            near[rows] = _without_self(self.place[found], np.arange(rows.start, rows.stop))
+
+        parallel.each(look, parallel.blocks(n, count * self.width, _BLOCK))
+        return near
+
+    def pairs(self, rows: slice | Array, j: Int[Array, "p k"]) -> Pairs:
+        """Some of the samples, each held against those that ``j`` names."""
+        frames, gains = self.frames[rows], self.gains[rows][:, None]
         frames_there, gains_there = self.frames[j], self.gains[j]
-        change = self.activations[j] - self.activations[rows, None]
+        change = self.activations[j] - self.activations[rows][:, None]
         here = np.matmul(change, np.swapaxes(frames, 1, 2))
         there = np.einsum("nkdm,nkm->nkd", frames_there, change)
         ambient = _squares(change)
@@ -217,19 +233,14 @@ class Samples:
         left = change - np.matmul(here, frames)
         change -= np.einsum("nkd,nkdm->nkm", there, frames_there)
         normal = np.sqrt(np.maximum(_squares(left), _squares(change)))
-        # On one sheet the two ends see half the curvature each, on opposite sides, and the sum is of third order.
         same_side = np.einsum("nkm,nkm->nk", left, change) > 0
         left += change
-        aside = np.where(same_side, 0.5 * np.sqrt(_squares(left)), 0)
-        return Pairs(ambient, squared, normal, aside)
+        return Pairs(np.sqrt(ambient), squared, normal, 0.5 * np.sqrt(_squares(left)), same_side)
 
-    def steps(self, rows: slice | Array, j: Int[Array, "p k"]) -> tuple[Array, Array]:
-        """Intrinsic steps to the samples that ``j`` names, and by how much either end disagrees on their lengths."""
-        change = self.activations[j] - self.activations[rows][:, None]
-        here = np.matmul(change, np.swapaxes(self.frames[rows], 1, 2)) / self.gains[rows][:, None]
-        there = np.einsum("nkdm,nkm->nkd", self.frames[j], change) / self.gains[j]
-        tiny = np.finfo(float).tiny
-        return here, 0.5 * np.abs(np.log(_squares(here) + tiny) - np.log(_squares(there) + tiny))
+    def steps(self, rows: slice, j: Int[Array, "p k"]) -> Float[Array, "p k d"]:
+        """Intrinsic steps W_i (y_j − y_i) to the samples that ``j`` names."""
+        change = self.activations[j] - self.activations[rows, None]
+        return np.matmul(change, np.swapaxes(self.frames[rows], 1, 2)) / self.gains[rows, None]
 
 
 @dataclass(frozen=True)
@@ -237,113 +248,23 @@ class Pairs:
     """Each of some samples against several others.
 
     Attributes:
-        ambient: (p, k) squared distances in activation space.
+        ambient: (p, k) distances in activation space.
         squared: (p, k) guarded squared intrinsic distances.
-        normal: (p, k) what the tangent planes leave over.
-        aside: (p, k) how much of that both ends see on the same side.
+        normal: (p, k) what the tangent planes leave over, at the end where it is more.
+        mean: (p, k) length of the mean of what both leave over.
+        same_side: (p, k) whether they leave it over on the same side.
     """
 
     ambient: Array
     squared: Array
     normal: Array
-    aside: Array
+    mean: Array
+    same_side: Array
 
 
 def _squares(values: Array) -> Array:
     """Sums of squares along the last axis."""
     return np.einsum("nkm,nkm->nk", values, values)
-
-
-@dataclass(frozen=True)
-class _Bounds:
-    """How large a normal component the curvature around each sample explains.
-
-    Curvature is judged by the nearest candidates in activation space, the least likely to be shortcuts.
-
-    Attributes:
-        bend: (n,) normal component for each squared distance, typically.
-        noise: (n,) normal component, typically.
-        factor: how many times as large a component is still explained.
-        rounding: what is explained by rounding.
-    """
-
-    bend: Array
-    noise: Array
-    factor: float
-    rounding: float
-
-    @staticmethod
-    def of(samples: Samples, fetched: int, factor: float) -> _Bounds:
-        n, m = samples.activations.shape
-        first = _first(samples.frames.shape[1], fetched)
-        bend, noise = np.empty(n), np.empty(n)
-
-        def judge(rows: slice) -> None:
-            seen = samples.pairs(rows, samples.near(rows, first))
-            # a duplicate, at no distance and with no normal component, shows no bend
-            bend[rows] = np.median(seen.normal / np.maximum(seen.squared, np.finfo(float).tiny), axis=1)
-            noise[rows] = np.median(seen.normal, axis=1)
-
-        parallel.each(judge, parallel.blocks(n, first * m * (samples.frames.shape[1] + 1), _BLOCK))
-        digits = np.finfo(samples.activations.dtype).eps * np.sqrt(m)
-        return _Bounds(bend, noise, factor, 8 * digits * float(np.abs(samples.activations).max()))
-
-    def exceeded(self, rows: slice, j: Array, seen: Pairs) -> Array:
-        """(p, k) whether the normal component is larger than the curvature at either end explains."""
-        here = np.maximum(self.bend[rows, None] * seen.squared, self.noise[rows, None])
-        there = np.maximum(self.bend[j] * seen.squared, self.noise[j])
-        return seen.normal > self.factor * np.minimum(here, there) + self.rounding
-
-
-def _first(d: int, fetched: int) -> int:
-    return min(max(8, 4 * d + 2), fetched)
-
-
-@dataclass(frozen=True)
-class _Candidates:
-    """For each sample those near it in activation space, nearest there first.
-
-    Attributes:
-        near: (n, k) where they are.
-        squared: (n, k) guarded squared intrinsic distances.
-        suspect: (n, k) whether no curvature explains their normal component.
-        aside: (n, k) whether both ends see it on the same side.
-    """
-
-    near: Array
-    squared: Array
-    suspect: Array
-    aside: Array
-
-
-def _candidates(samples: Samples, fetched: int, bounds: _Bounds | None) -> _Candidates:
-    n, m = samples.activations.shape
-    d = samples.frames.shape[1]
-    near, squared = np.empty((n, fetched), np.int32), np.empty((n, fetched))
-    suspect, aside = np.zeros((n, fetched), bool), np.zeros((n, fetched), bool)
-
-    def look(rows: slice) -> None:
-        near[rows] = samples.near(rows, fetched)
-        seen = samples.pairs(rows, near[rows])
-        squared[rows] = seen.squared
-        if bounds is not None:
-            suspect[rows] = bounds.exceeded(rows, near[rows], seen)
-            aside[rows] = _beyond(seen.aside, _ASIDE * np.sqrt(seen.ambient), d) > bounds.rounding
-
-    parallel.each(look, parallel.blocks(n, fetched * m * (d + 1), _BLOCK))
-    return _Candidates(near, squared, suspect, aside)
-
-
-def _beyond(aside: Array, allowed: Array, d: int) -> Array:
-    """What is seen aside beyond what is allowed, and beyond eight times what the nearest candidates show.
-
-    Nearest candidates that lie aside themselves mean a sheet made thick, by noise or by a direction left out of the
-    metric, and no second sheet. Noise sets nearly all of them aside, a second sheet those that are on it: their lower
-    quartile is that of this sheet, where the median may be of the other.
-    """
-    first = np.sort(aside[:, : _first(d, aside.shape[1])], axis=1)
-    thickness = first[:, first.shape[1] // 4, None]
-    return aside - np.maximum(allowed, 8 * thickness)
 
 
 def _without_self(found: Array, own: Array) -> Array:
@@ -353,78 +274,184 @@ def _without_self(found: Array, own: Array) -> Array:
     return found[~is_self].reshape(len(found), -1)
 
 
-def _vouch(samples: Samples, found: _Candidates) -> Array:
-    """(n, k) suspects that third samples vouch for.
+def _least(j: Array, length: Array, count: int, fill: Array) -> tuple[Array, Array]:
+    """The ``count`` candidates of each row at the least length, in ascending order; ``fill`` where there are fewer."""
+    if j.shape[1] < count:
+        more = ((0, 0), (0, count - j.shape[1]))
+        j, length = np.pad(j, more), np.pad(length, more, constant_values=np.inf)
+    if j.shape[1] > count:
+        some = np.sort(np.argpartition(length, count - 1, axis=1)[:, :count], axis=1)
+        j, length = np.take_along_axis(j, some, axis=1), np.take_along_axis(length, some, axis=1)
+    order = np.argsort(length, axis=1, kind="stable")
+    j, length = np.take_along_axis(j, order, axis=1), np.take_along_axis(length, order, axis=1)
+    return np.where(np.isfinite(length), j, fill), length
 
-    Where gains differ with direction the nearest candidates lie along the weak directions, and the manifold may bend
-    more along the strong ones: where what is trusted lies to few sides only, a suspect is let off when both ends have
-    several trusted neighbours in common. Two sheets have none, but for a few that slipped through themselves; hence
-    several.
+
+@dataclass(frozen=True)
+class Guards:
+    """What tells shortcuts from neighbours.
+
+    Noise makes a sheet thick: both ends leave over the same of Δy, as with two sheets. It does so for nearly all pairs,
+    two sheets for those pairs that join them; so what noise explains is judged by what at least three quarters of the
+    nearest samples leave over.
+
+    Attributes:
+        normal, mean: (n,) what the nearest leave over, the lower quartile.
+        rounding: what rounding explains; infinite where nothing is guarded.
     """
-    vouched = np.zeros(found.suspect.shape, bool)
-    d = samples.frames.shape[1]
-    if d == 1 or not found.suspect.any():
-        return vouched
-    shortcut = found.suspect.copy()
-    lopsided = np.empty(len(shortcut), bool)
-    changed = np.arange(len(shortcut))
-    for _ in range(_VOUCHING_ROUNDS):
-        lopsided[changed] = _evenness(samples, found, shortcut, changed) < _EVEN
-        rows, columns = np.nonzero(shortcut)
-        asked = lopsided[rows] | lopsided[found.near[rows, columns]]
-        rows, columns = rows[asked], columns[asked]
-        let_off = _have_friends_in_common(found, shortcut, rows, columns)
-        rows, columns = rows[let_off], columns[let_off]
-        vouched[rows, columns] = True
-        shortcut[rows, columns] = False
-        changed = np.unique(rows)
-    return vouched & ~found.aside
+
+    normal: Array
+    mean: Array
+    rounding: float
+
+    @staticmethod
+    def none(n: int) -> Guards:
+        """Guards that let all pairs pass."""
+        return Guards(np.zeros(n), np.zeros(n), np.inf)
+
+    @staticmethod
+    def of(samples: Samples, near: Int[Array, "n k"]) -> Guards:
+        """Guards for samples with the nearest of each in activation space."""
+        n, d, m = samples.frames.shape
+        first = near[:, : max(8, 4 * d + 2)]
+        normal, mean = np.empty(n), np.empty(n)
+
+        def judge(rows: slice) -> None:
+            seen = samples.pairs(rows, first[rows])
+            quarter = first.shape[1] // 4
+            normal[rows] = np.partition(seen.normal, quarter, axis=1)[:, quarter]
+            mean[rows] = np.partition(seen.mean, quarter, axis=1)[:, quarter]
+
+        parallel.each(judge, parallel.blocks(n, first.shape[1] * samples.width, _BLOCK))
+        digits = np.finfo(samples.activations.dtype).eps * np.sqrt(m)
+        return Guards(normal, mean, 8 * digits * float(np.abs(samples.activations).max()))
+
+    def shortcut(self, rows: slice | Array, j: Int[Array, "p k"], seen: Pairs) -> Bool[Array, "p k"]:
+        """Which pairs are shortcuts."""
+        thick = np.minimum(self.normal[rows][:, None], self.normal[j])
+        beyond = seen.normal > np.maximum(_NORMAL * seen.ambient, _THICKNESS * thick) + self.rounding
+        return beyond | (seen.same_side & self._apart(rows, j, seen, _SAME_SIDE))
+
+    def bent(self, rows: slice | Array, j: Int[Array, "p k"], seen: Pairs) -> Bool[Array, "p k"]:
+        """Along which pairs the descent does not go: they may join two sheets where these bend into one another."""
+        return self._apart(rows, j, seen, _SUM)
+
+    def _apart(self, rows: slice | Array, j: Array, seen: Pairs, share: float) -> Array:
+        thick = np.minimum(self.mean[rows][:, None], self.mean[j])
+        return seen.mean > np.maximum(share * seen.ambient, _THICKNESS * thick) + self.rounding
 
 
-def _evenness(samples: Samples, found: _Candidates, shortcut: Array, asked: Int[Array, " p"]) -> Array:
-    """How evenly the nearest trusted candidates lie to all sides: 1 evenly (in half a ball too), 0 on a line."""
-    _, d, m = samples.frames.shape
-    count = max(2, shortcut.shape[1] // 4)
-    result = np.empty(len(asked))
+@dataclass(frozen=True)
+class _Candidates:
+    """Who may be a neighbour of whom: the neighbours of neighbours, and who crosses a gap.
+
+    Attributes:
+        joined: (n, n) boolean, each sample with itself and the nearest that the descent found.
+        across: (n, n) boolean, pairs near in activation space that nothing else joins.
+    """
+
+    joined: sp.csr_array
+    across: sp.csr_array
+
+    @staticmethod
+    def of(samples: Samples, near: Int[Array, "n k"], guards: Guards) -> _Candidates:
+        """By descent from the nearest in activation space."""
+        n, d, _ = samples.frames.shape
+        found = np.empty((n, min(_HOP, n - 1)), np.int32)
+        changed = np.ones(n, bool)
+        joined, before = _pattern(near[:, :0]), _pattern(near)
+        for turn in range(_ROUNDS):
+            asked = np.flatnonzero(changed)
+
+            def descend(block: slice, asked: Array = asked, joined: sp.csr_array = joined, first: bool = turn == 0):
+                rows = asked[block]
+                j = near[rows] if first else _padded(joined[rows] @ joined, rows)
+                found[rows] = _nearest_on_the_sheet(samples, guards, rows, j, found.shape[1])
+
+            width = near.shape[1] if turn == 0 else 4 * _JOINED
+            parallel.each(descend, parallel.blocks(len(asked), width * samples.width, _BLOCK))
+            joined, before = _pattern(found[:, :_JOINED]), joined
+            moved = np.diff(sp.csr_array(joined != before).indptr) > 0  # whose neighbours are others now
+            if moved.mean() <= 1e-3:
+                break
+            changed = joined @ moved
+        joined = _pattern(found)
+        return _Candidates(joined, _across(samples, guards, near, joined, everywhere=d == 1))
+
+    def blocks(self, samples: Samples) -> list[slice]:
+        """Runs of samples to be worked on together."""
+        n = len(samples.order)
+        many = np.square(self.joined.nnz / n) / 4  # of those that neighbours of neighbours name, a fourth are others
+        return parallel.blocks(n, int(min(many, n) + 1) * samples.width, _BLOCK)
+
+    def of_rows(self, rows: slice, wanted: int) -> Int[Array, "p w"]:
+        """Candidates of some samples, neighbours of these too where one of them has fewer than are ``wanted``; where a
+        row has fewer than others it is filled with the sample itself."""
+        pairs = self.joined[rows] @ self.joined
+        few = np.flatnonzero(np.diff(pairs.indptr) < wanted)
+        if len(few):
+            chosen = sp.csr_array((np.ones(len(few), bool), (few, few)), shape=(pairs.shape[0],) * 2)
+            pairs = pairs + chosen @ pairs @ self.joined
+        if self.across.nnz:
+            pairs = pairs + self.across[rows]
+        return _padded(pairs, np.arange(rows.start, rows.stop))
+
+
+def _nearest_on_the_sheet(samples: Samples, guards: Guards, rows: Array, j: Array, count: int) -> Array:
+    """The nearest candidates of each row along which the descent may go, nearest first.
+
+    Few samples of a strongly curved sheet all seem to bend too much: the nearest 2 d + 2 are taken whether or not.
+    """
+    seen = samples.pairs(rows, j)
+    own = rows[:, None]
+    length = np.where(guards.shortcut(rows, j, seen) | (j == own), np.inf, seen.squared)
+    bent = guards.bent(rows, j, seen)
+    least = 2 * samples.frames.shape[1] + 2
+    if j.shape[1] > least:
+        straight = np.where(bent, np.inf, length)
+        enough = np.partition(straight, least - 1, axis=1)[:, least - 1, None]
+        anyway = np.partition(length, least - 1, axis=1)[:, least - 1, None]
+        length = np.where(bent & (np.isfinite(enough) | (length > anyway)), np.inf, length)
+    return _least(j, length, count, fill=own)[0]
+
+
+def _across(
+    samples: Samples, guards: Guards, near: Int[Array, "n k"], joined: sp.csr_array, *, everywhere: bool
+) -> sp.csr_array:
+    """Pairs near in activation space that cross a gap: those whose ends the graph does not join. Of curves all, for
+    there the nearest of a sample at a gap all lie on its own side."""
+    n = len(near)
+    count, piece = connected_components(joined, directed=False)
+    if count == 1 and not everywhere:
+        return sp.csr_array((n, n), dtype=bool)
+    apart = piece[near] != piece[:, None]
+    wanted = np.ones(near.shape, bool) if everywhere else apart.copy()
+    some = np.flatnonzero(wanted.any(axis=1))
 
     def judge(block: slice) -> None:
-        rows = asked[block]
-        trusted = np.where(shortcut[rows], np.inf, found.squared[rows])
-        order = np.argpartition(trusted, count - 1, axis=1)[:, :count]
-        change = samples.activations[np.take_along_axis(found.near[rows], order, axis=1)]
-        change -= samples.activations[rows, None]
-        units = np.matmul(change, np.swapaxes(samples.frames[rows], 1, 2)) / samples.gains[rows, None]
-        units /= np.maximum(np.linalg.norm(units, axis=2, keepdims=True), np.finfo(float).tiny)
-        units[~np.isfinite(np.take_along_axis(trusted, order, axis=1))] = 0
-        moment = np.matmul(np.swapaxes(units, 1, 2), units)
-        total = np.trace(moment, axis1=1, axis2=2)
-        result[block] = d * np.linalg.eigvalsh(moment)[:, 0] / np.maximum(total, np.finfo(float).tiny)
+        rows = some[block]
+        seen = samples.pairs(rows, near[rows])
+        bent = guards.bent(rows, near[rows], seen) & ~apart[rows]
+        wanted[rows] &= ~guards.shortcut(rows, near[rows], seen) & ~bent
 
-    parallel.each(judge, parallel.blocks(len(asked), shortcut.shape[1] + count * m, _BLOCK))
-    return result
+    parallel.each(judge, parallel.blocks(len(some), near.shape[1] * samples.width, _BLOCK))
+    i = np.repeat(np.arange(n), wanted.sum(axis=1))
+    pairs = sp.csr_array((np.ones(len(i), bool), (i, near[wanted])), shape=(n, n))
+    return sp.csr_array(pairs + pairs.T)
 
 
-def _have_friends_in_common(found: _Candidates, shortcut: Array, rows: Array, columns: Array) -> Array:
-    """Which of the pairs asked about have several trusted near neighbours in common."""
-    n, fetched = shortcut.shape
-    count = min(_VOUCHERS, fetched)
-    named, valid = np.empty((n, count), np.int32), np.empty((n, count), bool)
+def _pattern(near: Int[Array, "n k"]) -> sp.csr_array:
+    """(n, n) boolean: each sample with itself and whom it or who names it."""
+    n, k = near.shape
+    start = np.arange(n + 1, dtype=np.int32) * k
+    named = sp.csr_array((np.ones(n * k, bool), np.ascontiguousarray(near, np.int32).ravel(), start), shape=(n, n))
+    return sp.csr_array(named + named.T + sp.eye_array(n, dtype=bool, format="csr"))
 
-    def name(block: slice) -> None:
-        trusted = np.where(shortcut[block], np.inf, found.squared[block])
-        order = np.argpartition(trusted, count - 1, axis=1)[:, :count]
-        valid[block] = np.isfinite(np.take_along_axis(trusted, order, axis=1))
-        named[block] = np.take_along_axis(found.near[block], order, axis=1)
 
-    parallel.each(name, parallel.blocks(n, fetched, _BLOCK))
-    starts = np.concatenate([[0], np.cumsum(valid.sum(axis=1))])
-    friends = sp.csr_array((np.ones(starts[-1], np.int32), named[valid], starts), shape=(n, n))
-    friends.sort_indices()
-    result = np.empty(len(rows), bool)
-
-    def ask(block: slice) -> None:
-        i, j = rows[block], found.near[rows[block], columns[block]]
-        result[block] = np.diff(friends[i].multiply(friends[j]).indptr) >= _WITNESSES
-
-    parallel.each(ask, parallel.blocks(len(rows), count, 16 * _BLOCK))
+def _padded(pairs: sp.csr_array, rows: Int[Array, " p"]) -> Int[Array, "p w"]:
+    """The columns of each row, as many in each: filled with the row's own sample."""
+    pairs.sort_indices()
+    count = np.diff(pairs.indptr)
+    result = np.repeat(rows[:, None].astype(np.int32), count.max(initial=1), axis=1)
+    result[np.arange(result.shape[1]) < count[:, None]] = pairs.indices
     return result

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.spatial import KDTree
 
 from sametask._types import Array, Float, Int
-from sametask.numerics import parallel
 from sametask.numerics.local_metric import LocalMetric
-from sametask.numerics.neighbours import Samples
+from sametask.numerics.neighbours import neighbour_graph
 
 _NEAR = 16
 _AT_ONCE = 4
@@ -19,8 +17,6 @@ _AT_MOST = 40
 _CLOSE = 0.01
 """Relative error of the number kept in a stage."""
 _TRIALS = 16
-_NORMAL = 0.1
-"""Share of a squared distance beyond the tangent planes, from which two samples lie on different sheets."""
 
 
 def well_spread(
@@ -61,20 +57,11 @@ def well_spread(
 
 def _thinned(activations: Array, metric: LocalMetric, wanted: int, kept: Array, seed: int) -> Array:
     """One stage: about ``wanted`` of the samples, ``kept`` among them."""
-    samples = Samples.of(activations, metric, KDTree(activations))
     n = len(activations)
-    near = np.empty((n, min(_NEAR, n - 1)), np.int32)
-    squared = np.empty(near.shape)
-
-    def look(rows: slice) -> None:
-        near[rows] = samples.near(rows, near.shape[1])
-        pairs = samples.pairs(rows, near[rows])
-        squared[rows] = np.where(pairs.normal**2 > _NORMAL * pairs.ambient, np.inf, pairs.squared)
-
-    width = near.shape[1] * activations.shape[1] * (metric.dimension + 1)
-    parallel.each(look, parallel.blocks(n, width))
+    graph = neighbour_graph(activations, metric, _NEAR)
+    near, squared = graph.index, graph.squared
     first = np.zeros(n, bool)
-    first[samples.place[kept]] = True
+    first[kept] = True
     order = np.random.default_rng(seed).permutation(n).astype(np.int32)
     order[first] += n
     typical = np.median(squared[:, : max(1, n // wanted)].max(axis=1))
@@ -86,7 +73,7 @@ def _thinned(activations: Array, metric: LocalMetric, wanted: int, kept: Array, 
         if abs(taken.sum() / wanted - 1) < _CLOSE or typical == 0:  # repeats go first
             break
         low, high = (middle, high) if taken.sum() > wanted else (low, middle)
-    return np.sort(samples.order[taken])
+    return np.flatnonzero(taken)
 
 
 def _apart(near: Array, squared: Array, radius: float, order: Array, first: Array) -> Array:

@@ -266,6 +266,10 @@ class Probe:
         scale = None if self.scale is None else self.scale * factor
         return self._with(metric=self.metric.rescale(factor), scale=scale)
 
+    def with_metric(self, metric: LocalMetric) -> Probe:
+        """The probe with another local metric."""
+        return self._with(metric=metric)
+
     def _with(self, **changes: Any) -> Probe:
         """The probe with some of its fields changed; wide activations are reduced as they were."""
         result = dataclasses.replace(self, **changes)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sametask.charts.chart import Chart
 from sametask.verdict.evidence import SURE, Evidence
-from sametask.verdict.verdict import Decision, Verdict
+from sametask.verdict.verdict import Decision, Verdict, told_units
 
 FOR, AGAINST, NEITHER = "for", "against", "neither"
 
@@ -243,6 +243,8 @@ def method(verdict: Verdict) -> list[str]:
         "2008), so that they are lengths of input steps, whatever the network. Directions that a network does not "
         "resolve at this sample size are left out."
     ]
+    if (units := told_units(verdict.input_units)) is not None:
+        told.append(units)
     if verdict.charts is None:
         return [*told, "No chart was made."]
     told.append(_charted(verdict))

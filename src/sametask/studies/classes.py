@@ -19,6 +19,8 @@ from sametask.classes.pairwise import Pairwise
 from sametask.classes.partition import mirrored, partition
 from sametask.compare import shared_rows, told
 from sametask.probes import Probe, StoredProbe
+from sametask.probes.units import in_units
+from sametask.probes.units import input_units as taken_units
 from sametask.report import classes_page
 from sametask.verdict.diagnosis import read_in_part
 from sametask.verdict.reading import places, read_all
@@ -29,6 +31,7 @@ def classes(
     probes: Sequence[Probe | StoredProbe],
     *,
     anchors: Any = "ids",
+    input_units: Any = None,
     seed: int = 0,
     method: DiffusionChart | None = None,
     n_jobs: int = 1,
@@ -47,6 +50,7 @@ def classes(
             numbered. Of stored probes that are together larger than 2 GiB as many rows are read, drawn by their ids.
         anchors: which samples saw the same input: ``"ids"`` for rows whose ids agree, a (k, n) array with a row of each
             of the n networks for every input (−1 where a network did not see it), or None when nobody knows.
+        input_units: of lengths along each input coordinate, the same for all networks; as for :func:`compare`.
         seed: of the resampling behind noise floors and nulls.
         method: how to chart.
         n_jobs: worker processes; −1 takes one for each core. Answers do not depend on it.
@@ -58,7 +62,8 @@ def classes(
 
     Raises:
         InputError: fewer than two probes, or something else; ids are missing, of different kinds, or no two networks
-            have any in common; anchors are not rows of the probes.
+            have any in common; anchors are not rows of the probes; units are not positive, one for each input
+            coordinate.
         ClusterError: workers were lost again and again, or the scheduler.
 
     Examples:
@@ -81,6 +86,8 @@ def classes(
     all_rows = _rows(given, names, anchors)
     probes, read = read_all(given, all_rows, method.looked_at, seed)
     rows = _among(all_rows, read)
+    units = taken_units(probes, input_units)
+    probes = [in_units(probe, units) for probe in probes]
     if n_jobs != -1:
         _check.count("n_jobs", n_jobs)
     pairwise = Pairwise(probes, rows, method, seed, n_jobs, _cluster.found(client, len(probes)))
@@ -105,7 +112,7 @@ def classes(
         for k in (i, j):
             if pairwise.singles[k] is None:
                 raise InputError(f"verdict: {names[k]}: {pairwise.problems[k]}")
-        return told(pairwise.case((i, j), rows(i, j), brief=False), (read[i], read[j]), (sizes[i], sizes[j]))
+        return told(pairwise.case((i, j), rows(i, j), brief=False), units, (read[i], read[j]), (sizes[i], sizes[j]))
 
     undecided = []
     for i, j in made.open:

@@ -120,7 +120,7 @@ def isometry_figures(
 
 def log_eigenvalues(of: Chart) -> Float[Array, " e"]:
     """Logarithms of the first eigenvalues, as accurate as can be had."""
-    return _log(of.fine_eigenvalues)
+    return _log(of.eigenvalues)
 
 
 def _log(values: Array) -> Array:

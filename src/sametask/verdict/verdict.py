@@ -96,6 +96,8 @@ class Verdict:
         renderer: writes the report. Given from above, as reports stand on verdicts and not the other way round.
         measures: what the usual measures of similarity say of the samples that correspond; they do not decide. None
             where fewer than 16 do.
+        input_units: (D,) what counted as one unit of length along each input coordinate; None where inputs are no
+            coordinates, and lengths are those of the neighbourhoods as they were given.
         rows: of stored probes, those that were read; None where all were. Rows in ``charts``, ``match`` and ``trial``
             count among these.
     """
@@ -115,6 +117,7 @@ class Verdict:
     renderer: Callable[[Verdict, Path, Sequence[HeadTransfer]], None] = field(repr=False, compare=False)
     measures: Similarity | None = None
     samples_needed: int | None = None
+    input_units: tuple[float, ...] | None = None
     rows: tuple[Int[Array, " n1"] | None, Int[Array, " n2"] | None] = field(default=(None, None), repr=False)
 
     def __str__(self) -> str:
@@ -123,6 +126,8 @@ class Verdict:
             f"  {self.names[0]}  |  {self.names[1]}",
             f"  {self.meaning}",
         ]
+        if (told := told_units(self.input_units)) is not None:
+            lines.append(f"  {told}")
         if self.evidence:
             lines.append("evidence")
             lines += [f"  {figure}" for figure in self.evidence]
@@ -165,6 +170,7 @@ class Verdict:
                 "corresponding": self.samples[2],
             },
             "samples_needed": self.samples_needed,
+            "input_units": None if self.input_units is None else list(self.input_units),
             "overlap": None if self.overlap is None else list(self.overlap),
             "partial": self.partial,
             "dimension": [rank.rank for rank in self.ranks],
@@ -240,6 +246,13 @@ def _symmetry(match: Match) -> dict[str, Any] | None:
         return None
     anchors = match.first.rows[group.anchors].tolist()
     return {"name": group.name, "order": group.order, "complete": group.complete, "anchors": anchors}
+
+
+def told_units(units: tuple[float, ...] | None) -> str | None:
+    """Units of input coordinates in words; None where they are as given."""
+    if units is None or all(unit == 1 for unit in units):
+        return None
+    return f"Lengths of input steps are in units of {', '.join(f'{unit:g}' for unit in units)} along the coordinates."
 
 
 def by_weight(findings: list[Finding]) -> tuple[Finding, ...]:

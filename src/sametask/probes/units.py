@@ -1,0 +1,83 @@
+"""Units of input coordinates: pascals beside kelvins have no common length until somebody says how they compare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sametask import _check
+from sametask._check import InputError
+from sametask.numerics.local_metric import LocalMetric
+from sametask.probes.probe import Probe
+
+_AS_GIVEN = "as given"
+
+
+def input_units(probes: Sequence[Probe], given: Any = None) -> tuple[float, ...] | None:
+    """What counts as one unit of length along each input coordinate, the same for all probes; None where inputs are no
+    coordinates, and lengths are those of the neighbourhoods as they were given.
+
+    By default the unit of a coordinate is the power of ten nearest to how many times as widely it is spread over all
+    probes' inputs together as the coordinate that is spread least. So coordinates told in units of one size keep it
+    (a rectangle stays one), and pascals beside kelvins count in hundreds or thousands.
+
+    Args:
+        probes: that are compared.
+        given: a number for each coordinate; ``"as given"`` for ones; None for the default.
+
+    Raises:
+        InputError: units are not positive numbers, one for each coordinate, or inputs are no coordinates.
+    """
+    widths = {_coordinates(probe) for probe in probes}
+    count = widths.pop() if len(widths) == 1 else 0
+    if isinstance(given, str):
+        if given != _AS_GIVEN:
+            raise InputError(f"input_units: {_check.shown(given)}; give a number for each coordinate, or 'as given'")
+        return (1.0,) * count if count else None
+    if given is None:
+        return _by_spread(probes) if count else None
+    units = np.asarray(_check.array("input_units", given, ndim=1, expected="(D,), a number for each input coordinate"))
+    if not (np.isfinite(units) & (units > 0)).all():
+        raise InputError(f"input_units: {_check.shown(given)}; give numbers above zero, one for each input coordinate")
+    if not count:
+        raise InputError(
+            "input_units: the inputs are not the coordinates that neighbourhoods were told along, so units cannot be "
+            "changed; probe both with st.Jacobian() or st.CentralDifference() without tangents, or leave this out"
+        )
+    if len(units) != count:
+        raise InputError(f"input_units: {len(units)} of them, but inputs have {count} coordinates; give one for each")
+    return tuple(float(unit) for unit in units)
+
+
+def in_units(probe: Probe, units: tuple[float, ...] | None) -> Probe:
+    """The probe with lengths told in these units; itself where they are as given."""
+    if units is None or all(unit == 1 for unit in units):
+        return probe
+    return probe.with_metric(probe.metric.in_units(np.array(units)))
+
+
+def metric_in_units(probe: Probe, units: tuple[float, ...] | None) -> LocalMetric | None:
+    """The local metric of a probe with lengths told in these units; None where it was not told along coordinates."""
+    if units is None or all(unit == 1 for unit in units):
+        return probe.metric
+    return in_units(probe, units).metric if _coordinates(probe) == len(units) else None
+
+
+def _coordinates(probe: Probe) -> int:
+    """How many input coordinates the local metric is told along; 0 where it was not told along these."""
+    directions, inputs = probe.metric.directions, probe.inputs
+    if directions is None or inputs is None or inputs.shape[1:] != directions.shape[2:]:
+        return 0
+    return directions.shape[2]
+
+
+def _by_spread(probes: Sequence[Probe]) -> tuple[float, ...]:
+    inputs = [np.asarray(probe.inputs, np.float64) for probe in probes]
+    spread = np.concatenate(inputs).std(axis=0)
+    varies = spread > 0
+    if not varies.any():
+        return (1.0,) * len(spread)
+    decades = np.round(np.log10(np.where(varies, spread, 1) / spread[varies].min()))
+    return tuple(float(unit) for unit in np.where(varies, 10.0**decades, 1.0))
