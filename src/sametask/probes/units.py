@@ -20,7 +20,7 @@ def input_units(probes: Sequence[Probe], given: Any = None) -> tuple[float, ...]
     coordinates, and lengths are those of the neighbourhoods as they were given.
 
     By default the unit of a coordinate is the power of ten nearest to how many times as widely it is spread over all
-    probes' inputs together as the coordinate that is spread least. So coordinates told in units of one size keep it
+    probes' inputs together as the coordinate that is spread least. So coordinates in units of one size keep it
     (a rectangle stays one), and pascals beside kelvins count in hundreds or thousands.
 
     Args:
@@ -43,7 +43,7 @@ def input_units(probes: Sequence[Probe], given: Any = None) -> tuple[float, ...]
         raise InputError(f"input_units: {_check.shown(given)}; give numbers above zero, one for each input coordinate")
     if not count:
         raise InputError(
-            "input_units: the inputs are not the coordinates that neighbourhoods were told along, so units cannot be "
+            "input_units: the inputs are not the coordinates that neighbourhoods were measured along, so units cannot be "
             "changed; probe both with st.Jacobian() or st.CentralDifference() without tangents, or leave this out"
         )
     if len(units) != count:
@@ -52,14 +52,14 @@ def input_units(probes: Sequence[Probe], given: Any = None) -> tuple[float, ...]
 
 
 def in_units(probe: Probe, units: tuple[float, ...] | None) -> Probe:
-    """The probe with lengths told in these units; itself where they are as given."""
+    """The probe with lengths in these units; itself where they are as given."""
     if units is None or all(unit == 1 for unit in units):
         return probe
     return probe.with_metric(probe.metric.in_units(np.array(units)))
 
 
 def metric_in_units(probe: Probe, units: tuple[float, ...] | None) -> LocalMetric | None:
-    """The local metric of a probe with lengths told in these units; None where it was not told along coordinates."""
+    """The local metric of a probe with lengths in these units; None where it was not told along coordinates."""
     if units is None or all(unit == 1 for unit in units):
         return probe.metric
     return in_units(probe, units).metric if _coordinates(probe) == len(units) else None
