@@ -43,7 +43,7 @@ def input_units(probes: Sequence[Probe], given: Any = None) -> tuple[float, ...]
         raise InputError(f"input_units: {_check.shown(given)}; give numbers above zero, one for each input coordinate")
     if not count:
         raise InputError(
-            "input_units: the inputs are not the coordinates that neighbourhoods were measured along, so units cannot be "
+            "input_units: the inputs are not the coordinates that neighbourhoods were seen along, so units cannot be "
             "changed; probe both with st.Jacobian() or st.CentralDifference() without tangents, or leave this out"
         )
     if len(units) != count:
