@@ -8,6 +8,9 @@ each kind of network on each world, medians over the seeds with the worst behind
 * *long*: the share of neighbours kept that are farther than twice the farthest of as many truly nearest inputs;
 * *λ*: the largest relative error of the first five eigenvalues.
 
+``python benchmarks/uneven.py bias [--seeds 5] [--first-seed 7600]`` holds the error that unresolved steps cause in
+ln λ (root mean square over eight, beside the chart of the inputs themselves) against the share of them.
+
 ``python benchmarks/uneven.py pairs [--pairs 120] [--first-seed 7100] [--workers 2]`` compares pairs of these networks,
 of samples of their own, with six anchors and with none, and prints what was said, the error of the map at 1,000 unseen
 points and its ratio to that of the same pair at a ratio of 1.
@@ -24,7 +27,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import repeat
+from itertools import pairwise, repeat
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -177,6 +180,38 @@ def charts(options: argparse.Namespace) -> None:
                 )
 
 
+def biased(kind: Kind, seed: int) -> tuple[float, float]:
+    """(share of unresolved steps, error of ln λ) of one draw."""
+    world = EVERY[kind.world]
+    rng = np.random.default_rng([seed, 1])
+    x = world.sample(rng, int(np.exp(rng.uniform(np.log(500), np.log(3000)))))
+    even = st.chart(st.Probe.from_jacobians(x, world.tangents(x)))
+    chart = st.chart(seen(kind, kind.network(seed, 1), x))
+    off = np.log(chart.eigenvalues[:8] / even.eigenvalues[:8])
+    return chart.graph.unresolved, float(np.sqrt(np.mean(np.square(off))))
+
+
+def bias(options: argparse.Namespace) -> None:
+    """Print how far spectra are off for each unresolved step."""
+    every = [(kind, seed) for kind in kinds() for seed in range(options.first_seed, options.first_seed + options.seeds)]
+    with ProcessPoolExecutor(options.workers) as pool:
+        share, off = np.array(list(pool.map(biased, *zip(*every, strict=True)))).T
+    print(f"{'unresolved':>14}{'draws':>7}{'off, median':>13}{'95 %':>8}{'largest':>9}{'over share: median, 95 %':>27}")
+    for low, high in pairwise((0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.01)):
+        some = (share >= low) & (share < high)
+        if some.any():
+            ratio = off[some] / np.maximum(share[some], 1e-3)
+            print(
+                f"{f'{low:.1%} – {high:.1%}':>14}{some.sum():7d}{np.median(off[some]):13.3f}"
+                f"{np.quantile(off[some], 0.95):8.3f}{off[some].max():9.3f}"
+                f"{np.median(ratio):19.2f}{np.quantile(ratio, 0.95):8.2f}"
+            )
+    big = off > 0.03
+    print(
+        f"off by more than 0.03: {big.sum()}, of them within twice the share: {(off[big] <= 2 * share[big]).mean():.0%}"
+    )
+
+
 @dataclass(frozen=True)
 class Said:
     """What was said of a pair, and how far off its map is; infinite where there is none."""
@@ -251,7 +286,7 @@ def pairs(options: argparse.Namespace) -> None:
 def main() -> None:
     """Print what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("charts", "pairs"))
+    parser.add_argument("what", choices=("charts", "bias", "pairs"))
     parser.add_argument("--samples", default="500,1000,2000,5000,10000")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--pairs", type=int, default=120)
@@ -259,7 +294,7 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    {"charts": charts, "pairs": pairs}[options.what](options)
+    {"charts": charts, "bias": bias, "pairs": pairs}[options.what](options)
 
 
 if __name__ == "__main__":

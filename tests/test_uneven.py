@@ -47,7 +47,7 @@ def test_neighbours_and_eigenvalues_are_those_of_the_inputs(kind) -> None:
     assert (lengths > 2 * reach).mean() < 0.002
 
 
-@pytest.mark.parametrize("kind", ["0.1", "swirl", "softmax"])
+@pytest.mark.parametrize("kind", ["0.1", "growing", "swirl", "softmax"])
 def test_pairs_that_respond_unevenly_are_equivalent_and_their_map_is_right(kind) -> None:
     one, two = RandomNetwork.draw(2, 5, 52), network(kind, 53)
     x = [SQUARE.sample(np.random.default_rng([5, k]), 1000) for k in (1, 2)]

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from perceptrons import Behind, Chosen, Noise, Perceptron, Recoded, Seen, waves
+from perceptrons import Chosen, Noise, Perceptron, Recoded, waves
 
 import sametask as st
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+from responses import Behind, Differentiable
 from worlds import EVERY, World, across, box, circle, cut_out, directions, sphere, torus
 
 EQUIVALENT, INEQUIVALENT, UNDECIDED = st.Decision.EQUIVALENT, st.Decision.INEQUIVALENT, st.Decision.UNDECIDED
@@ -32,12 +33,16 @@ WORLDS = (
     "box",
 )
 _ROUND = ("circle", "sphere", "torus", "cylinder")
+_CURVED = (*_ROUND, "bumpy sphere", "ellipsoids", *("rectangle | cylinder", "sphere | torus", "sphere | disc"))
 PROBES = ("jacobian", "difference", "burst", "neighbours", "covariance")
 GIVEN = ("ids", "anchors", "none")
 FEWEST = {"ids": (60, 150, 500), "anchors": (60, 300, 1500), "none": (100, 500, 2000)}
 """Samples of manifolds of one, two and three dimensions."""
 MOST = {"ids": (10_000,) * 3, "anchors": (10_000,) * 3, "none": (10_000, 10_000, 3000)}
 _SPREAD = {"burst": (32, 0.02), "neighbours": (0, 0.0)}
+_WEAKEST, _WEAKEST_ROUND = 0.05, 0.3
+"""Response to one direction of the input relative to another, at least: a closed manifold that is flattened more has
+two sides nearer to each other than its samples are."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ class Drawn:
         x: the inputs of each network.
         given: what is known to correspond.
         how: kind of neighbourhood of each.
+        uneven: of how unevenly networks respond; None where they do not.
     """
 
     rng: np.random.Generator
@@ -82,6 +88,7 @@ class Drawn:
     x: tuple[np.ndarray, np.ndarray]
     given: str
     how: tuple[str, str]
+    uneven: np.random.Generator | None
 
     @property
     def dimension(self) -> int:
@@ -89,10 +96,16 @@ class Drawn:
         return self.world.dimension
 
     def untrained(self) -> Perceptron:
-        """A network as it is before training."""
+        """A network as it is before training, which responds more weakly to some directions than to others."""
         width = int(self.rng.integers(max(12, 2 * self.dimension + 3), 49))
         kind = str(self.rng.choice(["tanh", "softplus", "sine"]))
-        return Perceptron.untrained(self.world.ambient, width, kind, self.rng)
+        network = Perceptron.untrained(self.world.ambient, width, kind, self.rng)
+        if self.uneven is None:
+            return network
+        weakest = _WEAKEST_ROUND if self.name in _CURVED else _WEAKEST
+        factors = np.exp(np.log(self.uneven.uniform(weakest, 1)) * np.linspace(0, 1, self.world.ambient))
+        turn = np.linalg.qr(self.uneven.normal(size=(self.world.ambient,) * 2))[0]
+        return network.responding(turn * factors @ turn.T)
 
     def task(self) -> Callable[[np.ndarray], np.ndarray]:
         """Something to learn."""
@@ -104,7 +117,7 @@ class Drawn:
         return self.untrained().trained(x, task(x), self.rng)
 
 
-Networks = tuple[Seen, Seen]
+Networks = tuple[Differentiable | Noise, Differentiable | Noise]
 
 
 # -- equivalent ------------------------------------------------------------------------------------------------------
@@ -264,9 +277,11 @@ def _stretched(rng: np.random.Generator) -> tuple[str, World, World]:
     return f"boxes in {d} dimensions", box(*sides), box(*longer)
 
 
-def draw(seed: int, most: int = 10_000, samples: int | None = None) -> Case:
-    """The case of a seed; kinds take turns. ``samples`` asks for that many of each network instead of those drawn."""
+def draw(seed: int, most: int = 10_000, samples: int | None = None, *, even: bool = False) -> Case:
+    """The case of a seed; kinds take turns. ``samples`` asks for that many of each network instead of those drawn;
+    ``even`` networks respond alike to all directions, and all else is drawn as before."""
     rng = np.random.default_rng([seed, 2026])
+    uneven = None if even else np.random.default_rng([seed, 2027])
     kind = list(KINDS)[seed % len(KINDS)]
     make, truth, possible = KINDS[kind]
     given = str(rng.choice(possible))
@@ -289,7 +304,7 @@ def draw(seed: int, most: int = 10_000, samples: int | None = None) -> Case:
     for k in (0, 1):
         how.append(_how(rng, name, kind, len(x[k]), k))
     for k in range(2 if worlds[0] is not worlds[1] else 1):
-        drawn = Drawn(rng, name, worlds[k], x, given, (how[0], how[1]))
+        drawn = Drawn(rng, name, worlds[k], x, given, (how[0], how[1]), uneven)
         networks.append(make(drawn))
     pair = (networks[0][0], networks[-1][1])
     probes = [_probe(worlds[k], pair[k], x[k], how[k], rng, f"{('first', 'second')[k]}: {kind}") for k in (0, 1)]
@@ -333,7 +348,9 @@ def _how(rng: np.random.Generator, world: str, kind: str, n: int, k: int) -> str
     return str(rng.choice(possible))
 
 
-def _probe(world: World, network: Seen, x: np.ndarray, how: str, rng: np.random.Generator, name: str) -> st.Probe:
+def _probe(
+    world: World, network: Differentiable | Noise, x: np.ndarray, how: str, rng: np.random.Generator, name: str
+) -> st.Probe:
     """A network seen at some inputs in one of five ways."""
     ids = np.arange(len(x))
     if isinstance(network, Noise):

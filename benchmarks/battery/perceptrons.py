@@ -64,6 +64,10 @@ class Perceptron:
             kind,
         )
 
+    def responding(self, turned: np.ndarray) -> Perceptron:
+        """The same behind a linear map of the input, (D, D)."""
+        return replace(self, weights=(turned @ self.weights[0], self.weights[1]))
+
     def trained(self, x: np.ndarray, targets: np.ndarray, rng: np.random.Generator) -> Perceptron:
         """The same after training on targets, through a linear head that is thrown away."""
         targets = (targets - targets.mean(0)) / targets.std(0)
@@ -165,29 +169,6 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Behind:
-    """A network that is given a function of the input instead of the input.
-
-    Attributes:
-        network: what sees ``seen(x)``.
-        seen: inputs to what the network is given.
-        slope: its derivative, (n, k, D).
-    """
-
-    network: Perceptron
-    seen: Callable[[np.ndarray], np.ndarray]
-    slope: Callable[[np.ndarray], np.ndarray]
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """(n, m)."""
-        return self.network(self.seen(x))
-
-    def jacobian(self, x: np.ndarray) -> np.ndarray:
-        """(n, m, D)."""
-        return np.matmul(self.network.jacobian(self.seen(x)), self.slope(x))
-
-
-@dataclass(frozen=True)
 class Noise:
     """Neurons that do not respond to the input: normal numbers, drawn anew at every call."""
 
@@ -197,9 +178,6 @@ class Noise:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """(n, m)."""
         return self.rng.normal(size=(len(x), self.width))
-
-
-Seen = Perceptron | Recoded | Chosen | Behind | Noise
 
 
 def waves(inputs: int, outputs: int, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:

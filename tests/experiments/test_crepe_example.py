@@ -40,12 +40,12 @@ def patch(size: str, n: int = 400) -> dict[str, st.Probe]:
 
 
 @pytest.mark.parametrize("size", ["tiny", "small"])
-def test_tilt_is_kept_at_pool5_and_lost_in_the_output(size):
+def test_tilt_is_kept_at_pool5_and_weak_in_the_output(size):
     layers = patch(size)
-    assert st.local_rank(layers["pool5"]).rank == 2
-    output = st.local_rank(layers["sigmoid"])
-    assert output.rank == 1
-    assert int(np.abs(output.lost).argmax()) == 1  # coordinate 1 is tilt
+    inner, output = st.local_rank(layers["pool5"]), st.local_rank(layers["sigmoid"])
+    assert inner.rank == output.rank == 2
+    assert output.gains[1] < 0.07
+    assert output.gains[1] < 0.7 * inner.gains[1]
 
 
 def test_pool5_of_both_are_equivalent_over_the_patch():
@@ -55,13 +55,13 @@ def test_pool5_of_both_are_equivalent_over_the_patch():
 
 
 def test_tiny_pool5_determines_the_output_of_small_and_the_way_back_is_left_open():
-    """By the local metric the output has lost tilt; rows left out are told from it all the same, to 2 % of spread."""
+    """The output responds weakly to tilt: what pool5 is at rows left out follows from it to 2 % of the spread."""
     v = st.compare(patch("tiny")["pool5"], patch("small")["sigmoid"])
     there, back = (next(figure for figure in v.evidence if figure.name == f"left-out error, {claim}") for claim in WAYS)
     assert there.value < 0.01
     assert back.value < 0.05
     assert v.decision in (st.Decision.FIRST_DETERMINES_SECOND, st.Decision.UNDECIDED)
-    assert any(finding.name == "collapse" and finding.subject == "second" for finding in v.diagnosis)
+    assert any(finding.name == "ill-conditioned" and finding.subject == "second" for finding in v.diagnosis)
 
 
 def test_over_pitch_both_are_equivalent_at_pool5_from_six_common_tones(monkeypatch):
@@ -77,5 +77,5 @@ def test_over_pitch_both_are_equivalent_at_pool5_from_six_common_tones(monkeypat
 def test_the_whole_table():
     lines = example().over_pitch_and_tilt(600)
     assert len(lines) == 14
-    assert "pitch × tilt, tiny sigmoid: 1 of 2 directions, lost: tilt" in lines
+    assert any(line.startswith("pitch × tilt, tiny sigmoid: 2 of 2 directions, the weaker at 0.0") for line in lines)
     assert any("tiny pool5 and small pool5: equivalent" in line for line in lines)

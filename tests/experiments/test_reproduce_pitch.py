@@ -19,7 +19,8 @@ def test_quickly(tmp_path):
     assert float(figures["small's head on tiny's pool6, error"]) < 10  # cents: half a bin
     assert float(figures["unseen tones inside the support"]) > 90
     page = (tmp_path / "pitch.md").read_text()
-    assert "lost: tilt" in page
+    assert "360 neurons, 2 of 2 directions, gain 0.0" in page  # the output responds to tilt, weakly
+    assert "  1 neurons, 1 of 2 directions, gain 0.000" in page
     assert "determines" in page.split("tiny × small:")[2].splitlines()[0]  # over pitch × tilt there are arrows
     assert "verdict on the two readings over pitch × tilt: inequivalent" in page
     pictures = sorted((tmp_path / "pitch").glob("*.png"))

@@ -428,4 +428,4 @@ def _graph(probe: Probe, method: DiffusionChart, *, noisy: bool = False) -> tupl
         plain.activations, plain.metric, int(_SPARE * kept), guarded=method.guarded, tree=plain.tree
     )
     manifold = _on_graph(probe, graph, noisy)
-    return manifold, geodesic(manifold, graph).nearest(kept)
+    return manifold, geodesic(manifold, graph, kept)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from sametask._types import Array, Float, Int
+from sametask._types import Array, Bool, Float, Int
 from sametask.numerics.manifold import SampledManifold
 from sametask.numerics.neighbours import NeighbourGraph
 
@@ -18,6 +19,12 @@ may lie on one side of a gap, and a ring that is cut at one holds together all t
 
 _AGREED = 0.05
 """Difference of the steps that two ends see, relative to their mean, up to which that is taken."""
+_SAME_ORDER = 0.05
+"""Relative error of squared tangential distances up to which they choose the neighbours: at the farthest of these the
+kernel has fallen to 2 %."""
+_FARTHEST = 8
+_UNRESOLVED = 0.1
+"""Difference from which on a step counts as unresolved."""
 _ROUNDS = 2
 """Steps of four times the length on which ends agree are put together of four."""
 
@@ -79,24 +86,46 @@ class Edges:
         return Edges(n, i, j, step, transport, apart, 1 / np.maximum(squared, max(floor, np.finfo(float).tiny)))
 
 
-def geodesic(manifold: SampledManifold, graph: NeighbourGraph) -> NeighbourGraph:
-    """The same neighbours at steps along geodesics, nearest first.
+def geodesic(manifold: SampledManifold, graph: NeighbourGraph, neighbours: int) -> NeighbourGraph:
+    """The ``neighbours`` nearest of a graph's neighbours, at steps along geodesics.
 
     Distances in two tangent planes are right to fourth order, and too long; where a network responds k times more
     weakly to one direction what they miss is k² times as much. Normal coordinates are exact to sixth order, and where
     they do not reach a step is put together of shorter ones. Where the steps that the two ends see differ by more than
-    the step is long all the same, they are not about one step, and the tangential distance stays.
+    the step is long all the same, they are not about one step, and the tangential distance stays. Of the steps that are
+    kept, the graph says how many are not resolved: eigenvalues are off by about that share, or by a few times as much.
     """
-    present = graph.present
-    i, j = np.repeat(np.arange(graph.size), present.sum(axis=1)), graph.index[present]
+    between = 4 + 4 * manifold.dimension
+    seen = graph.present.copy()
+    seen[_in_order(manifold, graph.nearest(neighbours)), neighbours:] = False
+    i, j = np.repeat(np.arange(graph.size), seen.sum(axis=1)), graph.index[seen]
     step, transport, apart = displacements(manifold, i, j)
-    put_together(i, j, step, transport, apart, 4 + 4 * manifold.dimension)
+    put_together(i, j, step, transport, apart, between)
     squared = np.square(step).sum(axis=1)
     doubtful = np.square(apart) > squared
     steps, distances = graph.steps.copy(), graph.squared.copy()
-    steps[present] = np.where(doubtful[:, None], steps[present], step)
-    distances[present] = np.where(doubtful, distances[present], squared)
-    return NeighbourGraph(graph.index, distances, steps).in_order()
+    steps[seen] = np.where(doubtful[:, None], steps[seen], step)
+    distances[seen] = np.where(doubtful, distances[seen], squared)
+    distances[~seen] = np.inf
+    unresolved = np.zeros(seen.shape, bool)
+    unresolved[seen] = np.square(apart) > _UNRESOLVED**2 * squared
+    order = np.argsort(distances, axis=1, kind="stable")[:, :neighbours]
+    kept = NeighbourGraph(
+        np.take_along_axis(graph.index, order, axis=1),
+        np.take_along_axis(distances, order, axis=1),
+        np.take_along_axis(steps, order[:, :, None], axis=1),
+    )
+    share = np.take_along_axis(unresolved, order, axis=1).sum() / max(kept.present.sum(), 1)
+    return dataclasses.replace(kept, unresolved=float(share))
+
+
+def _in_order(manifold: SampledManifold, graph: NeighbourGraph) -> Bool[Array, " n"]:
+    """For which samples no others than these are the nearest along geodesics: those whose tangential distances to the
+    farthest of them are right."""
+    farthest, tangential = graph.index[:, -_FARTHEST:], graph.squared[:, -_FARTHEST:]
+    i, j = np.repeat(np.arange(graph.size), farthest.shape[1]), farthest.ravel()
+    squared = np.square(displacements(manifold, i, j)[0]).sum(axis=1).reshape(farthest.shape)
+    return (np.abs(tangential - squared) <= _SAME_ORDER * squared).all(axis=1)
 
 
 def put_together(i: Array, j: Array, step: Array, transport: Array, apart: Array, between: int) -> None:
@@ -108,7 +137,7 @@ def put_together(i: Array, j: Array, step: Array, transport: Array, apart: Array
         step, transport, apart: (p, d), (p, d, d) and (p,) as of :func:`displacements`.
         between: nearest samples of i by way of which it may go.
     """
-    if step.shape[1] == 1:
+    if step.shape[1] == 1 or not (apart > _AGREED * np.linalg.norm(step, axis=1)).any():
         return
     n = int(max(i.max(initial=0), j.max(initial=0))) + 1
     starts = np.searchsorted(i, np.arange(n))

@@ -56,11 +56,13 @@ class NeighbourGraph:
         index: (n, k) neighbours; where fewer than k are left the row is filled with the sample itself.
         squared: (n, k) squared intrinsic distances, infinite where filled.
         steps: (n, k, d) the intrinsic steps to them in the sample's frame, zero where filled.
+        unresolved: share of the steps along geodesics on which the two ends differ by more than a tenth.
     """
 
     index: Int[Array, "n k"]
     squared: Float[Array, "n k"]
     steps: Float[Array, "n k d"]
+    unresolved: float = 0.0
 
     @property
     def size(self) -> int:
@@ -100,7 +102,7 @@ class NeighbourGraph:
         index = np.where(gone, np.arange(len(rows))[:, None], np.take_along_axis(index, order, axis=1))
         squared = np.where(gone, np.inf, np.take_along_axis(self.squared[rows], order, axis=1))
         steps = np.where(gone[:, :, None], 0, np.take_along_axis(self.steps[rows], order[:, :, None], axis=1))
-        return NeighbourGraph(index, squared, steps)
+        return NeighbourGraph(index, squared, steps, self.unresolved)
 
     def rescale(self, factor: float) -> NeighbourGraph:
         """The graph in intrinsic units ``factor`` times smaller."""
@@ -108,22 +110,15 @@ class NeighbourGraph:
 
     def nearest(self, count: int) -> NeighbourGraph:
         """The graph of ``count`` neighbours of each, at most."""
-        return NeighbourGraph(self.index[:, :count], self.squared[:, :count], self.steps[:, :count])
+        return dataclasses.replace(
+            self, index=self.index[:, :count], squared=self.squared[:, :count], steps=self.steps[:, :count]
+        )
 
     def with_steps(self, steps: Float[Array, "n k d"]) -> NeighbourGraph:
         """The same neighbours in the same order, at other steps, whose lengths are their distances too."""
         steps = np.where(self.present[:, :, None], steps, 0)
         squared = np.where(self.present, np.square(steps).sum(axis=2), np.inf)
         return dataclasses.replace(self, squared=squared, steps=steps)
-
-    def in_order(self) -> NeighbourGraph:
-        """The same neighbours, nearest first."""
-        order = np.argsort(self.squared, axis=1, kind="stable")
-        return NeighbourGraph(
-            np.take_along_axis(self.index, order, axis=1),
-            np.take_along_axis(self.squared, order, axis=1),
-            np.take_along_axis(self.steps, order[:, :, None], axis=1),
-        )
 
     def spacing(self) -> float:
         """Typical distance to the nearest neighbour, in intrinsic units."""

@@ -8,10 +8,12 @@ import numpy as np
 
 from sametask._types import Array, Float
 from sametask.numerics.manifold import SampledManifold
+from sametask.numerics.neighbours import neighbour_graph
 from sametask.probes.probe import Probe
 
 _NEAR = 12
-_MOST_ROWS = 2000
+_MOST_ROWS = 10_000
+"""As many as are charted of very many samples."""
 _RESOLVED = 0.5
 """More signal than error."""
 
@@ -47,16 +49,13 @@ class LocalRank:
 
 def local_rank(probe: Probe) -> LocalRank:
     """The rank of a probe's local metric at the resolution of its sample."""
-    metric = probe.manifold.metric
-    n, d = len(probe), metric.dimension
-    rows = np.linspace(0, n - 1, min(n, _MOST_ROWS)).astype(np.int64)
-    manifold = probe.manifold
-    near = np.asarray(manifold.tree.query(manifold.activations[rows], min(_NEAR, n - 1) + 1)[1])[:, 1:]
+    whole = probe.manifold
+    rows = np.linspace(0, len(probe) - 1, min(len(probe), _MOST_ROWS)).astype(np.int64)
+    activations, metric = whole.activations[rows], whole.metric.take(rows)
+    d = metric.dimension
     relative = np.median(metric.gains / metric.gains[:, :1], axis=0)
     # A lost direction spoils the transport of the others, so directions are tried together from the strongest on.
-    agreement = np.array(
-        [_agreement(SampledManifold(manifold.activations, metric.truncate(r)), rows, near) for r in _to(d)]
-    )
+    agreement = np.array([_agreement(SampledManifold(activations, metric.truncate(r))) for r in _to(d)])
     resolved = (agreement > _RESOLVED) & (relative > 1e-6)
     rank = max((r for r in _to(d) if resolved[r - 1]), default=1)
     lost = None
@@ -67,17 +66,20 @@ def local_rank(probe: Probe) -> LocalRank:
     return LocalRank(rank, relative, agreement, lost)
 
 
-def _agreement(manifold: SampledManifold, rows: Array, near: Array) -> float:
+def _agreement(manifold: SampledManifold) -> float:
     """How far both ends of near pairs agree, along the direction on which they agree least."""
-    i, j = np.repeat(rows, near.shape[1]), near.ravel()
+    graph = neighbour_graph(manifold.activations, manifold.metric, _NEAR, tree=manifold.tree)
+    present = graph.present
+    i, j = np.repeat(np.arange(graph.size), present.sum(axis=1)), graph.index[present]
     change = manifold.activations[j] - manifold.activations[i]
     here = manifold.step(i, change)
     there = np.einsum("pde,pe->pd", manifold.transport(i, j), manifold.step(j, change))
-    shape = (*near.shape, manifold.dimension)
-    disagreement = np.square(here - there).reshape(shape).sum(axis=1)
-    power = (np.square(here) + np.square(there)).reshape(shape).sum(axis=1)
+    disagreement, power = np.zeros((2, *graph.steps.shape))
+    disagreement[present] = np.square(here - there)
+    power[present] = np.square(here) + np.square(there)
+    share = disagreement.sum(axis=1) / np.maximum(power.sum(axis=1), np.finfo(float).tiny)
     # medians over samples: a few folded or flat places do not speak for the rest
-    return float(1 - np.median(disagreement / np.maximum(power, np.finfo(float).tiny), axis=0).max())
+    return float(1 - np.median(share[present.any(axis=1)], axis=0).max())
 
 
 def _to(d: int) -> range:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,8 @@ _BEYOND_REACH = 2.0
 _GAP_REACH = (2.5, 2.0)
 """In one dimension, and in more. Densities are told from few samples: right matches showed up to 2.0 and 1.7 times what
 chance leaves, holes and corners missing of some dozen samples 2 to 5."""
+_PER_UNRESOLVED = 2.0
+"""Root mean square error of ln λ for each unresolved step: ``benchmarks/uneven.py bias``."""
 _REACH_IN_PLACE = 1.5
 """Spectra at the same places of right matches differ by less than those of halves."""
 
@@ -268,7 +271,10 @@ def of_observables(matched: Match) -> list[Evidence]:
 
 
 def of_spectra(one: Chart, two: Chart, own: tuple[OwnSpectrum, OwnSpectrum], claim: str) -> Evidence:
-    """How far the spectra of two charts differ; ``own`` is what chance does to either."""
+    """How far the spectra of two charts differ; ``own`` is what chance does to either.
+
+    A difference that speaks against the claim is held against what steps that the charts do not resolve may cause, too.
+    """
     there, here = floors.log_eigenvalues(one), floors.log_eigenvalues(two)
     e = min(COMPARED, len(there), len(here))
     difference = there[:e] - here[:e]
@@ -276,7 +282,12 @@ def of_spectra(one: Chart, two: Chart, own: tuple[OwnSpectrum, OwnSpectrum], cla
     # a root mean square of e noisy differences is itself known to one part in √(2e)
     spread = float(np.sqrt(1 / (2 * e) + 1 / (4 * e)))
     null = floors.unrelated_spectrum(one, two)
-    return Evidence("difference of spectra", claim, rms(difference), float(max(floor, 1e-3)), null, spread, "of ln λ")
+    value, floor = rms(difference), max(floor, 1e-3)
+    figure = Evidence("difference of spectra", claim, value, floor, null, spread, "of ln λ")
+    unresolved = _PER_UNRESOLVED * np.hypot(one.graph.unresolved, two.graph.unresolved)
+    if figure.probability >= 0.5 or not unresolved:
+        return figure
+    return dataclasses.replace(figure, floor=float(np.hypot(floor, unresolved)))
 
 
 def _spectral_floor(one: Chart, two: Chart, own: tuple[OwnSpectrum, OwnSpectrum]) -> float:

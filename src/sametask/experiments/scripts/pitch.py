@@ -170,16 +170,14 @@ moved = {size: [] for size in sizes}
 for size in sizes:
     for layer, probe in patch[size].items():
         rank = st.local_rank(probe)
-        lost = "" if rank.lost is None else f", lost: {('pitch', 'tilt')[int(np.abs(rank.lost).argmax())]}"
         gain = rank.gains[1] if len(rank.gains) > 1 else 0.0
         moved[size].append(gain)
-        print(f"{size:5} {layer:10} {len(probe.neurons):3} neurons, {rank.rank} of 2 directions, gain {gain:.3f}{lost}")
+        print(f"{size:5} {layer:10} {len(probe.neurons):3} neurons, {rank.rank} of 2 directions, gain {gain:.3f}")
 
 # %% [markdown]
 # The gain is that of the weaker direction: how far a step that way moves the layer, relative to the same step the
-# stronger way. It falls towards the output in both networks. Scores still depend on tilt, but little; where a direction
-# is called lost, it moves the layer less than the bends of the other one do. The reading is one number, so of two
-# directions it has to lose one.
+# stronger way. It falls towards the output in both networks. Scores still depend on tilt, but little. The reading is
+# one number, so of two directions it has to lose one.
 
 # %%
 over_patch = st.classes([probe for of in patch.values() for probe in of.values()], seed=seed)
