@@ -326,6 +326,10 @@ def test_units_of_inputs_are_taken_as_given(command, place, tmp_path, capsys):
     assert run(*call) == 0
     if command == "compare":
         assert "in units of 1, 1000" in capsys.readouterr().out
+        assert run("whitney", tmp_path / "one.zarr") == 0
+        assert "in units of 1, 1000" in capsys.readouterr().out
+        assert run("whitney", tmp_path / "one.zarr", "--input-units", "as-given") == 0
+        assert "in units of" not in capsys.readouterr().out
     # and of probes whose neighbourhoods were not told along coordinates
     line = mistake(capsys, command, place / "a.zarr", place / "b.zarr", "--input-units", "1,1000")
     assert "--input-units: the inputs are not the coordinates" in line

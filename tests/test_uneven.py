@@ -97,6 +97,19 @@ def test_classes_take_one_unit_for_all() -> None:
     assert made.verdict(0, 1).input_units == (1.0, 1e3)
 
 
+def test_what_few_neurons_say_is_the_same_in_unlike_units() -> None:
+    x = SQUARE.sample(np.random.default_rng(10), 400)
+    even, uneven = (seen(RandomNetwork.draw(2, 7, 75), x, unit=unit) for unit in (1.0, 1e3))
+    counted = [st.whitney(each) for each in (even, uneven)]
+    np.testing.assert_allclose(counted[1].greedy_folded, counted[0].greedy_folded, atol=1e-9)
+    assert counted[1].to_dict()["input_units"] == [1.0, 1e3]
+    told = [st.reconstruct(each, 5) for each in (even, uneven)]
+    assert told[1].error == pytest.approx(told[0].error, rel=1e-3)
+    assert told[1].input_r2 == pytest.approx(told[0].input_r2, rel=1e-6)
+    assert "in units of 1, 1000" in str(told[1])
+    assert st.whitney(uneven, input_units="as given").input_units == (1.0, 1.0)
+
+
 def test_a_saved_map_keeps_the_units(tmp_path) -> None:
     one, two = RandomNetwork.draw(1, 3, 81), RandomNetwork.draw(1, 3, 82)
     x = np.random.default_rng(0).uniform(0, 1, (150, 1))

@@ -272,8 +272,9 @@ def _whitney(options: argparse.Namespace) -> int:
     _check_places(options)
     _check_used(options, options.network)
     seen = _probe_of(options.network, options.inputs, options.layers, options, "network", "--inputs")
-    with _naming_options("counts", "draws", "seed"):
-        found = whitney(seen, _counts(options.counts), options.draws, seed=options.seed)
+    units = _input_units(options.input_units)
+    with _naming_options("counts", "draws", "input_units", "seed"):
+        found = whitney(seen, _counts(options.counts), options.draws, input_units=units, seed=options.seed)
     if options.json is not None:
         text = json.dumps(found.to_dict(), indent=2, allow_nan=False)
         if options.json == "-":
@@ -633,6 +634,7 @@ def _parser() -> argparse.ArgumentParser:
     five.add_argument("--layers", nargs="+", metavar="LAYER", help="layers (default: the output)")
     five.add_argument("--counts", metavar="N,N,…", help="numbers of neurons to try (default: 1 to 2d + 3)")
     five.add_argument("--draws", type=int, default=8, help="random draws of each number (default %(default)s)")
+    _units(five)
     _probing(five)
     _output(five)
     five.set_defaults(run=_whitney)

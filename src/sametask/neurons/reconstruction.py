@@ -23,6 +23,7 @@ from sametask.numerics import local_metric
 from sametask.numerics.manifold import SampledManifold, combine
 from sametask.numerics.neighbours import NeighbourGraph
 from sametask.probes import Probe, local_rank
+from sametask.probes.units import units_in_words
 from sametask.transformation import Estimate, OneWay, fitted_slopes, radius_of, spread_around
 from sametask.verdict.judging import FEWEST
 from sametask.verdict.verdict import Trial, by_weight
@@ -76,6 +77,7 @@ class Reconstruction:
         held_out_inputs: inputs likewise; or None.
         findings: what was noticed, the weightiest first.
         renderer: writes the report. Given from above, as reports stand on records and not the other way round.
+        input_units: (D,) what counts as one unit of length along each input coordinate; None where inputs are none.
     """
 
     neurons: tuple[int, ...]
@@ -92,6 +94,7 @@ class Reconstruction:
     held_out_inputs: Trial | None
     findings: tuple[Finding, ...]
     renderer: Callable[[Reconstruction, Path], None] = field(repr=False, compare=False)
+    input_units: tuple[float, ...] | None = None
 
     def __call__(self, activations: Any) -> Reconstructed:
         """Inputs and other neurons where the few say ``activations``.
@@ -120,7 +123,8 @@ class Reconstruction:
     @property
     def input_r2(self) -> Float[Array, " coordinates"] | None:
         """Of each input coordinate likewise."""
-        return None if self.held_out_inputs is None else explained(self.held_out_inputs, _LEAST)
+        trial = self._in_units
+        return None if trial is None else explained(trial, _LEAST)
 
     @property
     def error(self) -> float:
@@ -130,7 +134,17 @@ class Reconstruction:
     @property
     def input_error(self) -> float | None:
         """Of the inputs likewise."""
-        return None if self.held_out_inputs is None else relative_error(self.held_out_inputs)
+        trial = self._in_units
+        return None if trial is None else relative_error(trial)
+
+    @property
+    def _in_units(self) -> Trial | None:
+        """The inputs of samples left out, coordinates in their units: pascals would outweigh kelvins."""
+        trial = self.held_out_inputs
+        if trial is None or self.input_units is None:
+            return trial
+        units = np.array(self.input_units)
+        return dataclasses.replace(trial, predicted=trial.predicted / units, true=trial.true / units)
 
     @property
     def coverage(self) -> dict[str, tuple[float, float]]:
@@ -143,8 +157,8 @@ class Reconstruction:
         """The answer in a sentence or two."""
         few = ", ".join(self.names[k] for k in self.neurons)
         parts, untold = [], ""
-        if self.held_out_inputs is not None:
-            told_inputs, untold = _of_inputs(self.held_out_inputs)
+        if (trial := self._in_units) is not None:
+            told_inputs, untold = _of_inputs(trial)
             parts += told_inputs
         if self.others:
             count = len(self.others)
@@ -160,17 +174,18 @@ class Reconstruction:
         lines = [f"{self.network}: {len(self.neurons)} of {len(self.names)} neurons", f"  {self.meaning}"]
         rows = []
         if self.held_out_inputs is not None:
-            rows.append(("inputs", self.held_out_inputs, self.input_r2))
+            rows.append(("inputs", self.held_out_inputs, self.input_error, self.input_r2))
         if self.others:
-            rows.append(("other neurons", self.held_out, self.r2))
+            rows.append(("other neurons", self.held_out, self.error, self.r2))
         lines.append("                 error   worst R²   median R²   within 1 and 2 uncertainties")
-        for name, trial, share in rows:
+        for name, trial, error, share in rows:
             one, two = covered(trial)
             known = share[np.isfinite(share)]
             lines.append(
-                f"{name:14} {relative_error(trial):7.2g} {known.min(initial=1):10.4f} {np.median(known):11.4f} "
-                f"{one:10.0%} {two:.0%}"
+                f"{name:14} {error:7.2g} {known.min(initial=1):10.4f} {np.median(known):11.4f} {one:10.0%} {two:.0%}"
             )
+        if (units := units_in_words(self.input_units)) is not None:
+            lines.append(f"  {units}")
         return "\n".join(lines + [f"  {finding}" for finding in self.findings])
 
     def to_dict(self) -> dict[str, Any]:
@@ -191,6 +206,7 @@ class Reconstruction:
             "coverage": {name: list(shares) for name, shares in self.coverage.items()},
             "r2": {names[k]: _number(share) for k, share in zip(self.others, self.r2, strict=True)},
             "input_r2": None if self.input_r2 is None else [_number(share) for share in self.input_r2],
+            "input_units": None if self.input_units is None else list(self.input_units),
             "findings": described(self.findings),
         }
 

@@ -18,6 +18,7 @@ from sametask.charts import chart
 from sametask.neurons.choice import Neurons
 from sametask.neurons.sheets import Sheets
 from sametask.probes import Probe, local_rank
+from sametask.probes.units import units_in_words
 from sametask.verdict import function
 from sametask.verdict.folds import find_folds
 from sametask.verdict.judging import FEWEST
@@ -62,6 +63,7 @@ class Whitney:
         network: name of the network.
         findings: what was noticed, the weightiest first.
         renderer: writes the report. Given from above, as reports stand on records and not the other way round.
+        input_units: (D,) what counts as one unit of length along each input coordinate; None where inputs are none.
     """
 
     counts: Int[Array, " c"]
@@ -81,6 +83,7 @@ class Whitney:
     network: str
     findings: tuple[Finding, ...]
     renderer: Callable[[Whitney, Path], None] = field(repr=False, compare=False)
+    input_units: tuple[float, ...] | None = None
 
     @property
     def theory(self) -> int:
@@ -132,6 +135,8 @@ class Whitney:
                 f"{count:7d} {error:7.2g} {folded:8.1%} {clear:>10} "
                 f"{self.greedy_error[k]:7.2g} {self.greedy_folded[k]:8.1%}{mark}"
             )
+        if (units := units_in_words(self.input_units)) is not None:
+            lines.append(f"  {units}")
         lines += [f"  {finding}" for finding in self.findings]
         return "\n".join(lines)
 
@@ -182,6 +187,7 @@ class Whitney:
                 }
                 for k, count in enumerate(self.counts)
             ],
+            "input_units": None if self.input_units is None else list(self.input_units),
             "findings": described(self.findings),
         }
 

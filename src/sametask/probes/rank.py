@@ -74,7 +74,7 @@ def _agreement(manifold: SampledManifold) -> float:
     change = manifold.activations[j] - manifold.activations[i]
     here = manifold.step(i, change)
     there = np.einsum("pde,pe->pd", manifold.transport(i, j), manifold.step(j, change))
-    disagreement, power = np.zeros((2, *graph.steps.shape))
+    disagreement, power = np.zeros(graph.steps.shape), np.zeros(graph.steps.shape)
     disagreement[present] = np.square(here - there)
     power[present] = np.square(here) + np.square(there)
     share = disagreement.sum(axis=1) / np.maximum(power.sum(axis=1), np.finfo(float).tiny)

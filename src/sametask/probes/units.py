@@ -65,6 +65,13 @@ def metric_in_units(probe: Probe, units: tuple[float, ...] | None) -> LocalMetri
     return in_units(probe, units).metric if _coordinates(probe) == len(units) else None
 
 
+def units_in_words(units: tuple[float, ...] | None) -> str | None:
+    """Units of input coordinates in words; None where they are as given."""
+    if units is None or all(unit == 1 for unit in units):
+        return None
+    return f"Lengths of input steps are in units of {', '.join(f'{unit:g}' for unit in units)} along the coordinates."
+
+
 def _coordinates(probe: Probe) -> int:
     """How many input coordinates the local metric is told along; 0 where it was not told along these."""
     directions, inputs = probe.metric.directions, probe.inputs

@@ -8,7 +8,8 @@ import numpy as np
 
 from sametask._types import Array
 from sametask._version import __version__
-from sametask.neurons.reconstruction import Reconstruction, covered, explained, relative_error
+from sametask.neurons.reconstruction import Reconstruction, covered, explained
+from sametask.probes.units import units_in_words
 from sametask.report import markup, skeleton, wording
 from sametask.report.markup import Markup, element, paragraph, section
 from sametask.verdict.verdict import Trial
@@ -41,24 +42,27 @@ def _head(result: Reconstruction) -> Markup:
     )
     nothing = paragraph("Nothing about the data gives cause for doubt.")
     findings = skeleton.findings(result.findings, {}) if result.findings else nothing
+    units = units_in_words(result.input_units)
     return Markup(
-        element("header", heading, paragraph(result.meaning, class_="meaning")) + section("Findings", findings)
+        element("header", heading, paragraph(result.meaning, class_="meaning"), paragraph(units) if units else "")
+        + section("Findings", findings)
     )
 
 
 def _errors(result: Reconstruction) -> Markup:
     rows = []
-    for name, trial in (("Inputs", result.held_out_inputs), ("Other neurons", result.held_out)):
+    every = ("Inputs", result.held_out_inputs, result.input_error), ("Other neurons", result.held_out, result.error)
+    for name, trial, error in every:
         if trial is None or not trial.true.shape[1]:
             continue
         one, two = covered(trial)
         share = result.input_r2 if name == "Inputs" else result.r2
-        assert share is not None
+        assert share is not None and error is not None
         share = share[np.isfinite(share)]
         rows.append(
             (
                 name,
-                _percent(relative_error(trial)),
+                _percent(error),
                 _share(float(np.median(share))),
                 _share(float(share.min())),
                 f"{one:.0%} / {two:.0%}",

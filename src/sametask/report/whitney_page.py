@@ -8,6 +8,7 @@ import numpy as np
 
 from sametask._version import __version__
 from sametask.neurons.whitney import Whitney
+from sametask.probes.units import units_in_words
 from sametask.report import markup, skeleton, wording
 from sametask.report.markup import Markup, element, paragraph, section
 
@@ -32,6 +33,8 @@ def _head(result: Whitney) -> Markup:
         f"{len(result.names):,} neurons, seen at {result.samples[0]:,} samples of a manifold of "
         f"{result.dimension} dimension{'s' * (result.dimension > 1)}."
     )
+    if (units := units_in_words(result.input_units)) is not None:
+        about += f" {units}"
     nothing = paragraph("Nothing about the data gives cause for doubt.")
     findings = skeleton.findings(result.findings, {}) if result.findings else nothing
     return Markup(

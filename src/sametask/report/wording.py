@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 
 from sametask.charts.chart import Chart
+from sametask.probes.units import units_in_words
 from sametask.verdict.evidence import SURE, Evidence
-from sametask.verdict.verdict import Decision, Verdict, told_units
+from sametask.verdict.verdict import Decision, Verdict
 
 FOR, AGAINST, NEITHER = "for", "against", "neither"
 
@@ -243,7 +244,7 @@ def method(verdict: Verdict) -> list[str]:
         "2008), so that they are lengths of input steps, whatever the network. Directions that a network does not "
         "resolve at this sample size are left out."
     ]
-    if (units := told_units(verdict.input_units)) is not None:
+    if (units := units_in_words(verdict.input_units)) is not None:
         told.append(units)
     if verdict.charts is None:
         return [*told, "No chart was made."]

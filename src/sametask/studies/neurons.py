@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,11 +13,18 @@ from sametask._check import InputError
 from sametask.neurons.reconstruction import Reconstruction, reconstruct_from
 from sametask.neurons.whitney import Whitney, count_neurons
 from sametask.probes import Probe, StoredProbe
+from sametask.probes.units import in_units
+from sametask.probes.units import input_units as taken_units
 from sametask.report import reconstruction_page, whitney_page
 
 
 def whitney(
-    probe: Probe | StoredProbe, counts: Sequence[int] | None = None, draws: int = 8, *, seed: int = 0
+    probe: Probe | StoredProbe,
+    counts: Sequence[int] | None = None,
+    draws: int = 8,
+    *,
+    input_units: Any = None,
+    seed: int = 0,
 ) -> Whitney:
     """How many neurons are enough to determine the input and all other neurons?
 
@@ -29,13 +38,15 @@ def whitney(
             of a stored probe what 2 GiB hold.
         counts: numbers of neurons to try; None for 1 … 2d + 3.
         draws: random draws of each number.
+        input_units: of lengths along each input coordinate; as for :func:`compare`.
         seed: of the draws.
 
     Returns:
         Errors and folds against the number of neurons, the least numbers that are enough, and the neurons picked.
 
     Raises:
-        InputError: not a probe, too few neurons that vary, or counts out of range.
+        InputError: not a probe, too few neurons that vary, counts out of range, or units that are not positive, one for
+            each input coordinate.
 
     Source: H. Whitney, Differentiable manifolds (1936); T. Sauer, J. A. Yorke & M. Casdagli, Embedology (1991).
 
@@ -56,11 +67,17 @@ def whitney(
             raise InputError(f"counts: {_check.shown(counts)}; give {expected}")
         counts = sorted({int(each) for each in listed})
     draws = _check.count("draws", draws)
-    return count_neurons(probe, counts, draws, seed, whitney_page.write)
+    units = taken_units([probe], input_units)
+    found = count_neurons(in_units(probe, units), counts, draws, seed, whitney_page.write)
+    return dataclasses.replace(found, input_units=units)
 
 
 def reconstruct(
-    probe: Probe | StoredProbe, neurons: int | Sequence[int] | Sequence[str], *, seed: int = 0
+    probe: Probe | StoredProbe,
+    neurons: int | Sequence[int] | Sequence[str],
+    *,
+    input_units: Any = None,
+    seed: int = 0,
 ) -> Reconstruction:
     """Inputs and all other neurons from a few.
 
@@ -70,6 +87,7 @@ def reconstruct(
     Args:
         probe: the network; all its neurons together are the reference. Of a stored probe what 2 GiB hold is used.
         neurons: the few: indices or names; or how many, for the greedy choice of :func:`whitney`.
+        input_units: of lengths along each input coordinate; as for :func:`compare`.
         seed: of the samples left out.
 
     Returns:
@@ -77,7 +95,7 @@ def reconstruct(
 
     Raises:
         InputError: not a probe; neurons that do not exist, repeat, do not vary, or are fewer than dimensions; nothing
-            is left to reconstruct.
+            is left to reconstruct; units that are not positive, one for each input coordinate.
 
     Examples:
         >>> import numpy as np, sametask as st
@@ -89,7 +107,9 @@ def reconstruct(
     """
     seed = _check.count("seed", seed, least=0)
     probe = _probe(probe, seed)
-    return reconstruct_from(probe, _few(probe, neurons), seed, reconstruction_page.write)
+    few, units = _few(probe, neurons), taken_units([probe], input_units)
+    found = reconstruct_from(in_units(probe, units), few, seed, reconstruction_page.write)
+    return dataclasses.replace(found, input_units=units)
 
 
 def _few(probe: Probe, neurons: object) -> int | list[int]:

@@ -19,6 +19,7 @@ from sametask.charts.chart import Chart
 from sametask.matching.match import Match
 from sametask.measures import Similarity
 from sametask.probes.rank import LocalRank
+from sametask.probes.units import units_in_words
 from sametask.transformation import Transformation
 from sametask.verdict.diagnosis import PARTIAL
 from sametask.verdict.evidence import Evidence
@@ -126,7 +127,7 @@ class Verdict:
             f"  {self.names[0]}  |  {self.names[1]}",
             f"  {self.meaning}",
         ]
-        if (told := told_units(self.input_units)) is not None:
+        if (told := units_in_words(self.input_units)) is not None:
             lines.append(f"  {told}")
         if self.evidence:
             lines.append("evidence")
@@ -246,13 +247,6 @@ def _symmetry(match: Match) -> dict[str, Any] | None:
         return None
     anchors = match.first.rows[group.anchors].tolist()
     return {"name": group.name, "order": group.order, "complete": group.complete, "anchors": anchors}
-
-
-def told_units(units: tuple[float, ...] | None) -> str | None:
-    """Units of input coordinates in words; None where they are as given."""
-    if units is None or all(unit == 1 for unit in units):
-        return None
-    return f"Lengths of input steps are in units of {', '.join(f'{unit:g}' for unit in units)} along the coordinates."
 
 
 def by_weight(findings: list[Finding]) -> tuple[Finding, ...]:
