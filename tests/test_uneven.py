@@ -94,7 +94,44 @@ def test_classes_take_one_unit_for_all() -> None:
     ]
     made = st.classes(probes)
     assert made.classes == ((0, 1, 2),)
-    assert made.verdict(0, 1).input_units == (1.0, 1e3)
+    assert made.input_units == made.verdict(0, 1).input_units == (1.0, 1e3)
+    assert made.to_dict()["input_units"] == [1.0, 1e3]
+    assert "in units of 1, 1000" in str(made)
+
+
+@pytest.mark.parametrize("way", [st.CentralDifference(), st.Neighbours(16, 2)], ids=["difference", "neighbours"])
+def test_probes_by_differences_and_by_neighbours_are_the_same_in_unlike_units(way) -> None:
+    x, one = SQUARE.sample(np.random.default_rng(12), 400), RandomNetwork.draw(2, 5, 76)
+    unit = np.array([1, 1e3])
+    even = st.probe(st.from_callable(one), x, way)
+    uneven = st.probe(st.from_callable(lambda z: one(z / unit)), x * unit, way)
+    told = st.in_units(uneven)
+    np.testing.assert_allclose(told.metric.gains, even.metric.gains, rtol=1e-4)
+    slopes = [np.einsum("ndm,nd,ndk->nmk", m.frames, m.gains, m.directions) for m in (told.metric, even.metric)]
+    np.testing.assert_allclose(*slopes, atol=1e-3 * np.abs(slopes[1]).max())
+    assert st.local_rank(uneven).rank == 1  # lengths as they are
+    assert st.local_rank(told).rank == 2
+
+
+def test_steps_of_differences_may_be_given_for_each_direction() -> None:
+    x, one = SQUARE.sample(np.random.default_rng(13), 50), st.from_callable(RandomNetwork.draw(2, 5, 77))
+    both = [st.probe(one, x, st.CentralDifference(step)) for step in (1e-4, [1e-4, 1e-4])]
+    np.testing.assert_array_equal(both[0].metric.gains, both[1].metric.gains)
+    for wrong in ([1e-4, 0.0], [1e-4, np.nan], "much", [[1e-4, 1e-4]]):
+        with pytest.raises(st.InputError, match=r"^step: "):
+            st.probe(one, x, st.CentralDifference(wrong))
+
+
+def test_bursts_in_unlike_units_are_named() -> None:
+    x = SQUARE.sample(np.random.default_rng(14), 150) * [1, 1e3]
+    networks = [RandomNetwork.draw(2, 5, seed) for seed in (78, 79)]
+    seen_by = [st.probe(st.from_callable(lambda z, f=f: f(z / [1, 1e3])), x, st.Burst(16, 0.01)) for f in networks]
+    v = st.compare(*seen_by)
+    assert v.input_units is None
+    (finding, _) = [each for each in v.diagnosis if each.name == "unlike inputs"]
+    assert "1,000 times more widely" in finding.message
+    even = [st.probe(st.from_callable(f), x / [1, 1e3], st.Burst(16, 0.01)) for f in networks]
+    assert not any(each.name == "unlike inputs" for each in st.compare(*even).diagnosis)
 
 
 def test_what_few_neurons_say_is_the_same_in_unlike_units() -> None:

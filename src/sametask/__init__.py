@@ -28,6 +28,7 @@ from sametask.probes import Jacobian as Jacobian
 from sametask.probes import Neighbours as Neighbours
 from sametask.probes import Probe as Probe
 from sametask.probes import StoredProbe as StoredProbe
+from sametask.probes import in_units as in_units
 from sametask.probes import local_rank as local_rank
 from sametask.probes import probe as probe
 from sametask.studies import classes as classes

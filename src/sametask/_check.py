@@ -145,6 +145,15 @@ def length_ratio(argument: str, value: Any) -> float:
     return ratio
 
 
+def length_ratios(argument: str, values: Any, of: str) -> tuple[float, ...]:
+    """As :func:`length_ratio`, one for each of some things."""
+    expected = f"(D,) numbers above zero, one for each {of}"
+    given = as_array(argument, values, expected)
+    if given.ndim != 1 or given.dtype.kind not in "fiu":
+        raise InputError(f"{argument}: {shown(values)}; give {expected}")
+    return tuple(length_ratio(argument, value) for value in given.tolist())
+
+
 def not_negative(argument: str, value: Any) -> float:
     """Refuse anything that is neither zero nor a finite number above."""
     zero = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool) and value == 0

@@ -14,8 +14,8 @@ from sametask.charts import DiffusionChart
 from sametask.matching.known import known_of
 from sametask.measures import FEWEST, Similarity, similarity
 from sametask.probes import Probe, StoredProbe
-from sametask.probes.units import in_units
 from sametask.probes.units import input_units as taken_units
+from sametask.probes.units import rescaled
 from sametask.verdict import diagnosis
 from sametask.verdict.judge import judge
 from sametask.verdict.judging import PAIRED, Case
@@ -101,7 +101,7 @@ def compare(
     seen = read((first, second), pairs, known, method.looked_at, seed)
     kept = seen.pairs[: None if len(seen.pairs) < PAIRED else 0]
     units = taken_units(seen.probes, input_units)
-    probes = [in_units(probe, units) for probe in seen.probes]
+    probes = [rescaled(probe, units) for probe in seen.probes]
     one, two = (Single.of(probe, method, seed, kept[:, k]) for k, probe in enumerate(probes))
     case = Case((one, two), seen.pairs, np.random.default_rng(seed), anchor_noise, relative_scale, seen.known)
     return told(case, units, seen.rows, (len(first), len(second)))
@@ -122,6 +122,8 @@ def told(
         transformation = dataclasses.replace(transformation, input_units=units)
     findings = [*case.singles[0].findings("first"), *case.singles[1].findings("second"), *judgement.findings]
     findings += diagnosis.read_in_part(rows, of)
+    if units is None:
+        findings += diagnosis.unlike_inputs(first, "first") + diagnosis.unlike_inputs(second, "second")
     return Verdict(
         decision=judgement.decision,
         confidence=judgement.confidence,

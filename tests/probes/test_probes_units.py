@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 
 import sametask as st
 from assertions import raises_one_line
-from sametask.probes.units import in_units, input_units, metric_in_units
+from sametask.probes.units import input_units, metric_in_units, rescaled
 from worlds import RandomNetwork
 
 
@@ -25,7 +25,7 @@ def seen(scale: np.ndarray, n: int = 40, seed: int = 0, **options) -> st.Probe:
 @given(some.floats(-6, 6), some.floats(-6, 6))
 def test_a_metric_in_other_units_is_that_of_inputs_told_in_them(one, two) -> None:
     scale = 10.0 ** np.array([one, two])
-    told, even = in_units(seen(scale), (scale[0], scale[1])), seen(np.ones(2))
+    told, even = rescaled(seen(scale), (scale[0], scale[1])), seen(np.ones(2))
     for name in ("gains",):
         np.testing.assert_allclose(getattr(told.metric, name), getattr(even.metric, name), rtol=1e-6)
     planes = [np.swapaxes(each.metric.frames, 1, 2) @ each.metric.frames for each in (told, even)]
@@ -66,11 +66,11 @@ def test_where_neighbourhoods_were_not_told_along_coordinates_they_stay_as_they_
     for probe in (tangents, unseen):
         assert input_units([probe]) is None
         assert input_units([probe, seen(scale)]) is None
-        assert in_units(probe, None) is probe
+        assert rescaled(probe, None) is probe
         assert metric_in_units(probe, (1.0, 1000.0)) is None
         with raises_one_line("input_units:", "not the coordinates"):
             input_units([probe], (1.0, 2.0))
-    assert in_units(seen(scale), (1.0, 1.0)).metric.gains.max() > 0
+    assert rescaled(seen(scale), (1.0, 1.0)).metric.gains.max() > 0
     assert input_units([seen(scale)], "as given") == (1.0, 1.0)
     assert input_units([seen(scale)], [2, 3]) == (2.0, 3.0)
 
@@ -90,3 +90,18 @@ def test_where_neighbourhoods_were_not_told_along_coordinates_they_stay_as_they_
 def test_units_refused(given, words) -> None:
     with raises_one_line("input_units:", words):
         input_units([seen(np.ones(2))], given)
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, 300.3, 101325.7])
+def test_coordinates_that_do_not_vary_have_no_unit_of_their_own(constant) -> None:
+    x = np.random.default_rng(1).uniform(0, 1, (400, 3)) * [1, 50, 1]
+    x[:, 2] = constant
+    network = RandomNetwork.draw(3, 7, 5)
+    probe = st.Probe.from_jacobians(network(x), network.jacobian(x), common_basis=True, inputs=x)
+    assert input_units([probe, probe]) == (1.0, 100.0, 1.0)
+
+
+@pytest.mark.parametrize("units", [[1e300, 1], [1e200, 1e200], [np.nan, 1], [1e-300, 1]])
+def test_units_whose_powers_are_not_finite_are_refused(units) -> None:
+    with raises_one_line("input_units: "):
+        input_units([seen(np.ones(2))], units)

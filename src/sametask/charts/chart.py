@@ -230,6 +230,8 @@ class Among:
 def chart(probe: Probe | StoredProbe, method: DiffusionChart | None = None, *, keep: Any = None) -> Chart:
     """Chart the input manifold as one network shows it.
 
+    Lengths are as the probe has them: of inputs in unlike units, as pascals and kelvins, give ``st.in_units(probe)``.
+
     Args:
         probe: the network seen at some inputs. Of a stored probe that is too large landmarks are taken from among
             samples drawn at random, ten times as many, or 2 GiB of them where that is less.

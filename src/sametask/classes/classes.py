@@ -20,6 +20,7 @@ from sametask._outcome import Finding, Severity
 from sametask._types import Array, Bool, Float, Int
 from sametask.classes.answers import Answer, How
 from sametask.classes.partition import Contradiction
+from sametask.probes.units import units_in_words
 from sametask.transformation import Transformation
 from sametask.verdict.evidence import Evidence
 from sametask.verdict.verdict import Decision, Verdict
@@ -69,6 +70,7 @@ class Classes:
         samples: of each network.
         judge: the whole verdict on two of them.
         renderer: writes the report.
+        input_units: (D,) what counted as one unit of length along each input coordinate; None where inputs are none.
     """
 
     names: tuple[str, ...]
@@ -85,6 +87,7 @@ class Classes:
     samples: tuple[int, ...]
     judge: Callable[[int, int], Verdict] = field(repr=False)
     renderer: Callable[[Classes, Path], None] = field(repr=False)
+    input_units: tuple[float, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -247,6 +250,8 @@ class Classes:
             left = sum(map(len, alike[_SHOWN:]))
             if left:
                 lines.append(f"  and {left} more pairs")
+        if (units := units_in_words(self.input_units)) is not None:
+            lines.append(units)
         decisive = [finding for finding in self.diagnosis if finding.severity is Severity.DECISIVE]
         if decisive:
             lines.append("diagnosis")
@@ -265,6 +270,7 @@ class Classes:
         return {
             "meaning": self.meaning,
             "networks": list(self.names),
+            "input_units": None if self.input_units is None else list(self.input_units),
             "labels": self.labels.tolist(),
             "classes": [
                 {"members": [self.names[k] for k in members], "confidence": confidence}

@@ -10,3 +10,4 @@ from sametask.probes.probing import probe as probe
 from sametask.probes.rank import LocalRank as LocalRank
 from sametask.probes.rank import local_rank as local_rank
 from sametask.probes.stored import StoredProbe as StoredProbe
+from sametask.probes.units import in_units as in_units

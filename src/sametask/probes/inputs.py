@@ -11,10 +11,12 @@ import numpy as np
 
 from sametask import _check
 from sametask._check import InputError
-from sametask._types import Array
+from sametask._types import Array, Float
 
 _BLOCK = 1 << 18
 """Numbers looked at at once. Sums go by these blocks, so that they are the same however inputs are held."""
+_ROUNDING = 1e-9
+"""Spread relative to size up to which a coordinate is constant."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,16 @@ class Inputs:
         """Rows that are looked at at once: by their width alone, so the same wherever the inputs are."""
         return blocks(len(self), self.width)
 
-    def spread(self) -> float:
-        """The largest standard deviation of any number of an input, in double precision and two passes."""
+    def spread(self) -> Float[Array, " w"]:
+        """Standard deviation of each number of an input, in double precision and two passes; 0 where it is rounding."""
         total = np.zeros(self.width)
         for rows in self.blocks():
             total += self._flat(rows).sum(axis=0)
         mean, total = total / len(self), np.zeros(self.width)
         for rows in self.blocks():
             total += np.square(self._flat(rows) - mean).sum(axis=0)
-        return float(np.sqrt(total.max() / len(self)))
+        deviation = np.sqrt(total / len(self))
+        return np.where(deviation > _ROUNDING * np.abs(mean), deviation, 0)
 
     def survey(self, *, names: bool) -> tuple[Array | None, str]:
         """One pass over all inputs: their content ids, where ``names`` are wanted, and a digest of all of them.
@@ -143,3 +146,13 @@ def _check_distinct(ids: Array) -> None:
             f"inputs: samples {rows[0]} and {rows[1]} are the same ({len(repeats)} duplicates); "
             "drop the repeats with np.unique(inputs, axis=0)"
         )
+
+
+def decades(spread: Float[Array, " w"]) -> Float[Array, " w"]:
+    """How many times as widely each coordinate is spread as the one that is spread least, as powers of ten; 1 for
+    coordinates that do not vary."""
+    varies = spread > 0
+    if not varies.any():
+        return np.ones(len(spread))
+    relative = np.where(varies, spread, 1) / spread[varies].min()
+    return np.where(varies, 10.0 ** np.round(np.log10(relative)), 1.0)

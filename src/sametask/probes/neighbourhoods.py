@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from sametask.networks.network import Network
 from sametask.numerics import local_metric
 from sametask.numerics.local_metric import LocalMetric
 from sametask.probes.draws import RowDraws
-from sametask.probes.inputs import Inputs, digest_of
+from sametask.probes.inputs import Inputs, decades, digest_of
 from sametask.probes.recorded import Recorded
 from sametask.probes.tangents import check_tangents, digest_of_tangents, directions_of, tangents_for
 
@@ -128,20 +128,22 @@ class CentralDifference(Neighbourhood):
     """Central differences along each intrinsic direction: deterministic, for black boxes; 2d evaluations a sample.
 
     Attributes:
-        step: in intrinsic units. None takes the cube root of the rounding error of the inputs' type times their
-            typical spread, which balances rounding against curvature.
+        step: in intrinsic units, or one for each direction. None takes the cube root of the rounding error of single
+            precision times the spread of the inputs, which balances rounding against curvature; where these are in
+            unlike units, as pascals and kelvins, each coordinate has a step of its own.
         tangents: as for :class:`Jacobian`.
     """
 
-    step: float | None = None
+    step: float | Sequence[float] | None = None
     tangents: Any = None
     kind = "difference"
 
     def check(self, network: Network, inputs: Inputs) -> None:
         """Refuse steps that are not positive and inputs that are not intrinsic coordinates."""
-        if self.step is not None:
-            _check.positive("step", self.step)
         check_tangents(self.tangents, inputs)
+        if self.step is not None and self._each(self.directions(inputs.shape)) is None:
+            count = self.directions(inputs.shape)
+            raise InputError(f"step: {_check.shown(self.step)}; give a number above zero, or one for each of {count}")
 
     def directions(self, shape: tuple[int, ...]) -> int:
         """As many as there are tangents, or numbers in an input."""
@@ -149,7 +151,8 @@ class CentralDifference(Neighbourhood):
 
     def described(self, inputs: Inputs, seed: int) -> dict[str, Any]:
         """With a digest in place of the tangents."""
-        return {**super().described(inputs, seed), "tangents": digest_of_tangents(self.tangents)}
+        step = None if self.step is None else np.asarray(self.step).tolist()
+        return {**super().described(inputs, seed), "step": step, "tangents": digest_of_tangents(self.tangents)}
 
     def part(self, rows: slice) -> Neighbourhood:
         """With the tangents of these rows."""
@@ -160,24 +163,34 @@ class CentralDifference(Neighbourhood):
         if self.step is not None:
             return self
         # networks mostly compute in single precision, whatever they are given
-        step = float(np.finfo(np.float32).eps ** (1 / 3)) * max(inputs.spread(), 1e-12)
-        return dataclasses.replace(self, step=step)
+        small, spread = float(np.finfo(np.float32).eps ** (1 / 3)), inputs.spread()
+        units = decades(spread) if self.tangents is None else np.ones(1)
+        steps = units * small * max(float((spread / units).max()), 1e-12)
+        return dataclasses.replace(self, step=float(steps[0]) if np.ptp(steps) == 0 else steps.tolist())
 
     def decided(self) -> dict[str, Any]:
         """The step."""
         assert self.step is not None  # resolved
-        return {"step": float(self.step)}
+        return {"step": np.asarray(self.step, float).tolist()}
+
+    def _each(self, count: int) -> Array | None:
+        """The step along each of ``count`` directions; None where it is no step."""
+        try:
+            steps = np.broadcast_to(np.asarray(self.step, float), count)
+        except (TypeError, ValueError):
+            return None
+        return steps if np.isfinite(steps).all() and (steps > 0).all() else None
 
     def observe(
         self, network: Network, inputs: Array, start: int, neurons: Array | slice, seed: int
     ) -> tuple[Array, LocalMetric]:
         """One evaluation at each input and two along each tangent."""
         assert self.step is not None  # resolved
-        base, step = inputs, float(self.step)
-        tangents = tangents_for(self.tangents, inputs)
+        base, tangents = inputs, tangents_for(self.tangents, inputs)
+        steps = np.broadcast_to(np.asarray(self.step, float), tangents.shape[1])
         activations = _finite(network, network(base)[:, neurons], start)
         columns = []
-        for k in range(tangents.shape[1]):
+        for k, step in enumerate(steps):
             shift = (step * tangents[:, k]).astype(base.dtype)
             ahead, behind = base + shift, base - shift
             # what was really added, after rounding

@@ -48,7 +48,10 @@ class LocalRank:
 
 
 def local_rank(probe: Probe) -> LocalRank:
-    """The rank of a probe's local metric at the resolution of its sample."""
+    """The rank of a probe's local metric at the resolution of its sample.
+
+    Lengths are as the probe has them: of inputs in unlike units, as pascals and kelvins, give ``st.in_units(probe)``.
+    """
     whole = probe.manifold
     rows = np.linspace(0, len(probe) - 1, min(len(probe), _MOST_ROWS)).astype(np.int64)
     activations, metric = whole.activations[rows], whole.metric.take(rows)

@@ -11,7 +11,7 @@ from sametask._types import Array
 from sametask.numerics import kriging, local_metric
 from sametask.numerics.kriging import Kernel
 from sametask.numerics.local_metric import LocalMetric
-from sametask.probes.inputs import Inputs
+from sametask.probes.inputs import Inputs, decades
 
 _TUNED = 200
 """Inputs by which smoothness and noise of a network are told."""
@@ -31,6 +31,7 @@ class Recorded:
         k: neighbours of each.
         dimension: of the manifold of inputs.
         kernel: how values at neighbours are weighted, the same for all.
+        units: (w,) of the inputs in the tree.
     """
 
     tree: KDTree
@@ -38,20 +39,27 @@ class Recorded:
     k: int
     dimension: int
     kernel: Kernel
+    units: Array
 
     @staticmethod
     def of(activations: Array, inputs: Inputs, k: int, dimension: int) -> Recorded:
-        """All samples, with smoothness and noise told from some of them."""
+        """All samples, with smoothness and noise told from some of them.
+
+        Inputs that are the intrinsic coordinates are near one another by powers of ten of their spread: beside pascals
+        a distance would say nothing of kelvins.
+        """
         flat = np.empty((len(inputs), inputs.width))
         for rows in inputs.blocks():
             flat[rows] = inputs[rows].reshape(-1, inputs.width)
+        units = decades(inputs.spread()) if inputs.width == dimension else np.ones(inputs.width)
+        flat /= units
         tree = KDTree(flat)
         some = np.linspace(0, len(flat) - 1, min(len(flat), _TUNED)).astype(np.int64)
         near = np.asarray(tree.query(flat[some], k + 1)[1])
         steps, _ = _steps(flat, near, dimension)
         values, around = (activations[each].astype(np.float64) for each in (some, near[:, 1:]))
         kernel = kriging.tuned(np.zeros_like(steps[:, 0]), steps[:, 1:], values, around)
-        return Recorded(tree, activations, k, dimension, kernel)
+        return Recorded(tree, activations, k, dimension, kernel, units)
 
     def around(self, rows: slice) -> Around:
         """All that the local metric at some rows is told by."""
@@ -60,7 +68,7 @@ class Recorded:
         own = np.arange(*rows.indices(len(flat)))
         used = np.union1d(near, own)
         near, own = np.searchsorted(used, near), np.searchsorted(used, own)
-        return Around(flat[used], self.activations[used], near, own, self.dimension, self.kernel)
+        return Around(flat[used], self.activations[used], near, own, self.dimension, self.kernel, self.units)
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,7 @@ class Around:
         own: (p,) which these samples are.
         dimension: of the manifold of inputs.
         kernel: how values at neighbours are weighted.
+        units: (w,) of these inputs.
     """
 
     inputs: Array
@@ -82,6 +91,7 @@ class Around:
     own: Array
     dimension: int
     kernel: Kernel
+    units: Array
 
     def metric(self) -> LocalMetric:
         """The local metric at the p samples."""
@@ -98,7 +108,9 @@ class Around:
         weights = kriging.gradient_weights(steps, self.kernel)
         there, here = (self.activations[each].astype(np.float64) for each in (near, own))
         slopes = np.matmul(weights, there - here[:, None])
-        if self.inputs.shape[1] != self.dimension:
+        if self.inputs.shape[1] == self.dimension:
+            slopes /= self.units[:, None]
+        else:
             # lengths along the manifold itself, of which the principal directions are only secants
             metric = np.matmul(np.matmul(weights, products), np.swapaxes(weights, 1, 2))
             slopes = np.linalg.solve(np.linalg.cholesky(metric), slopes)

@@ -11,6 +11,7 @@ from sametask._outcome import Severity
 from sametask._version import __version__
 from sametask.classes.answers import How
 from sametask.classes.classes import Classes
+from sametask.probes.units import units_in_words
 from sametask.report import markup, skeleton, wording
 from sametask.report.markup import Markup, element, figure, image, join, paragraph, section
 from sametask.verdict.verdict import Decision
@@ -52,6 +53,7 @@ def write(made: Classes, path: str | Path) -> None:
 
 
 def _head(made: Classes) -> Markup:
+    units = units_in_words(made.input_units)
     kind, sign = ("equivalent", "⇄") if len(made.classes) == 1 else ("inequivalent", "≠")
     word = "ONE CLASS" if len(made.classes) == 1 else f"{len(made.classes)} CLASSES"
     badges = [_badge(kind, sign, word)]
@@ -61,6 +63,7 @@ def _head(made: Classes) -> Markup:
         "header",
         element("h1", element("span", f"{len(made)} networks: ", class_="names"), join(badges, " ")),
         paragraph(made.meaning, class_="meaning"),
+        paragraph(units) if units else "",
     )
 
 

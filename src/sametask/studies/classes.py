@@ -19,8 +19,8 @@ from sametask.classes.pairwise import Pairwise
 from sametask.classes.partition import mirrored, partition
 from sametask.compare import shared_rows, told
 from sametask.probes import Probe, StoredProbe
-from sametask.probes.units import in_units
 from sametask.probes.units import input_units as taken_units
+from sametask.probes.units import rescaled
 from sametask.report import classes_page
 from sametask.verdict.diagnosis import read_in_part
 from sametask.verdict.reading import places, read_all
@@ -87,7 +87,7 @@ def classes(
     probes, read = read_all(given, all_rows, method.looked_at, seed)
     rows = _among(all_rows, read)
     units = taken_units(probes, input_units)
-    probes = [in_units(probe, units) for probe in probes]
+    probes = [rescaled(probe, units) for probe in probes]
     if n_jobs != -1:
         _check.count("n_jobs", n_jobs)
     pairwise = Pairwise(probes, rows, method, seed, n_jobs, _cluster.found(client, len(probes)))
@@ -134,6 +134,7 @@ def classes(
         samples=tuple(map(len, probes)),
         judge=judge,
         renderer=classes_page.write,
+        input_units=units,
     )
 
 

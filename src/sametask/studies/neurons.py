@@ -13,8 +13,8 @@ from sametask._check import InputError
 from sametask.neurons.reconstruction import Reconstruction, reconstruct_from
 from sametask.neurons.whitney import Whitney, count_neurons
 from sametask.probes import Probe, StoredProbe
-from sametask.probes.units import in_units
 from sametask.probes.units import input_units as taken_units
+from sametask.probes.units import rescaled
 from sametask.report import reconstruction_page, whitney_page
 
 
@@ -68,7 +68,7 @@ def whitney(
         counts = sorted({int(each) for each in listed})
     draws = _check.count("draws", draws)
     units = taken_units([probe], input_units)
-    found = count_neurons(in_units(probe, units), counts, draws, seed, whitney_page.write)
+    found = count_neurons(rescaled(probe, units), counts, draws, seed, whitney_page.write)
     return dataclasses.replace(found, input_units=units)
 
 
@@ -108,7 +108,7 @@ def reconstruct(
     seed = _check.count("seed", seed, least=0)
     probe = _probe(probe, seed)
     few, units = _few(probe, neurons), taken_units([probe], input_units)
-    found = reconstruct_from(in_units(probe, units), few, seed, reconstruction_page.write)
+    found = reconstruct_from(rescaled(probe, units), few, seed, reconstruction_page.write)
     return dataclasses.replace(found, input_units=units)
 
 

@@ -15,6 +15,7 @@ from sametask.matching.observables import Agreement
 from sametask.matching.search import Part
 from sametask.probes.probe import Probe
 from sametask.probes.rank import LocalRank
+from sametask.probes.units import by_spread, coordinates
 from sametask.transformation import TORN
 from sametask.verdict.evidence import Evidence
 from sametask.verdict.floors import log_eigenvalues
@@ -32,6 +33,8 @@ _ONE_FACTOR = 0.15
 """Spectra whose logarithms differ by the same to within this differ by a factor."""
 
 _ALONG = 4
+_UNLIKE = 100.0
+"""Decades of spread from which on inputs are in unlike units; a long rectangle is no such thing."""
 """Samples along each dimension, below which all lie at the edge."""
 _FITS = 0.05
 """The least noise floor of strain: a match with less of it is a right one."""
@@ -78,6 +81,26 @@ def noise(subject: str) -> Finding:
         Severity.DECISIVE,
         subject,
     )
+
+
+def unlike_inputs(probe: Probe, subject: str) -> list[Finding]:
+    """That neighbourhoods in input space are isotropic in units that are unlike, and cannot be put in others."""
+    inputs = probe.inputs
+    if inputs is None or inputs.ndim != 2 or inputs.shape[1] != probe.dimension or coordinates(probe):
+        return []
+    units = by_spread([probe])
+    if max(units) < _UNLIKE:
+        return []
+    return [
+        Finding(
+            "unlike inputs",
+            f"inputs are spread {max(units):,.0f} times more widely along one coordinate than along another, and "
+            f"neighbourhoods ({probe.kind}) are taken in the units of the inputs as they are",
+            "inputs in units of about one size; or st.Jacobian() or st.CentralDifference(), whose units can be changed",
+            Severity.WARNING,
+            subject,
+        )
+    ]
 
 
 def read_in_part(
