@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,7 +134,7 @@ class CentralDifference(Neighbourhood):
         tangents: as for :class:`Jacobian`.
     """
 
-    step: float | Sequence[float] | None = None
+    step: Any = None
     tangents: Any = None
     kind = "difference"
 
