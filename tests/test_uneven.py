@@ -105,12 +105,12 @@ def test_probes_by_differences_and_by_neighbours_are_the_same_in_unlike_units(wa
     unit = np.array([1, 1e3])
     even = st.probe(st.from_callable(one), x, way)
     uneven = st.probe(st.from_callable(lambda z: one(z / unit)), x * unit, way)
-    told = st.in_units(uneven)
-    np.testing.assert_allclose(told.metric.gains, even.metric.gains, rtol=1e-4)
-    slopes = [np.einsum("ndm,nd,ndk->nmk", m.frames, m.gains, m.directions) for m in (told.metric, even.metric)]
+    rescaled = st.in_units(uneven)
+    np.testing.assert_allclose(rescaled.metric.gains, even.metric.gains, rtol=1e-4)
+    slopes = [np.einsum("ndm,nd,ndk->nmk", m.frames, m.gains, m.directions) for m in (rescaled.metric, even.metric)]
     np.testing.assert_allclose(*slopes, atol=1e-3 * np.abs(slopes[1]).max())
     assert st.local_rank(uneven).rank == 1  # lengths as they are
-    assert st.local_rank(told).rank == 2
+    assert st.local_rank(rescaled).rank == 2
 
 
 def test_steps_of_differences_may_be_given_for_each_direction() -> None:
@@ -140,10 +140,10 @@ def test_what_few_neurons_say_is_the_same_in_unlike_units() -> None:
     counted = [st.whitney(each) for each in (even, uneven)]
     np.testing.assert_allclose(counted[1].greedy_folded, counted[0].greedy_folded, atol=1e-9)
     assert counted[1].to_dict()["input_units"] == [1.0, 1e3]
-    told = [st.reconstruct(each, 5) for each in (even, uneven)]
-    assert told[1].error == pytest.approx(told[0].error, rel=1e-3)
-    assert told[1].input_r2 == pytest.approx(told[0].input_r2, rel=1e-6)
-    assert "in units of 1, 1000" in str(told[1])
+    made = [st.reconstruct(each, 5) for each in (even, uneven)]
+    assert made[1].error == pytest.approx(made[0].error, rel=1e-3)
+    assert made[1].input_r2 == pytest.approx(made[0].input_r2, rel=1e-6)
+    assert "in units of 1, 1000" in str(made[1])
     assert st.whitney(uneven, input_units="as given").input_units == (1.0, 1.0)
 
 

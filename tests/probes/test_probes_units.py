@@ -25,18 +25,18 @@ def seen(scale: np.ndarray, n: int = 40, seed: int = 0, **options) -> st.Probe:
 @given(some.floats(-6, 6), some.floats(-6, 6))
 def test_a_metric_in_other_units_is_that_of_inputs_told_in_them(one, two) -> None:
     scale = 10.0 ** np.array([one, two])
-    told, even = rescaled(seen(scale), (scale[0], scale[1])), seen(np.ones(2))
+    changed, even = rescaled(seen(scale), (scale[0], scale[1])), seen(np.ones(2))
     for name in ("gains",):
-        np.testing.assert_allclose(getattr(told.metric, name), getattr(even.metric, name), rtol=1e-6)
-    planes = [np.swapaxes(each.metric.frames, 1, 2) @ each.metric.frames for each in (told, even)]
+        np.testing.assert_allclose(getattr(changed.metric, name), getattr(even.metric, name), rtol=1e-6)
+    planes = [np.swapaxes(each.metric.frames, 1, 2) @ each.metric.frames for each in (changed, even)]
     np.testing.assert_allclose(planes[0], planes[1], atol=1e-6)
     responses = [
         np.einsum("ndm,nd,ndk->nmk", each.metric.frames, each.metric.gains, each.metric.directions)
-        for each in (told, even)
+        for each in (changed, even)
     ]
     np.testing.assert_allclose(responses[0], responses[1], rtol=1e-6, atol=1e-7)
-    assert told.inputs is not None
-    np.testing.assert_array_equal(told.inputs, even.inputs * scale)  # inputs stay as they are
+    assert changed.inputs is not None
+    np.testing.assert_array_equal(changed.inputs, even.inputs * scale)  # inputs stay as they are
 
 
 def test_units_are_powers_of_ten_beside_the_least_spread_coordinate() -> None:

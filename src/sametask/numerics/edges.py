@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +22,10 @@ _SAME_ORDER = 0.05
 """Relative error of squared tangential distances up to which they choose the neighbours: at the farthest of these the
 kernel has fallen to 2 %."""
 _FARTHEST = 8
+"""Neighbours of each sample by which that is estimated: an eighth of those that are kept."""
 _UNRESOLVED = 0.1
-"""Difference from which on a step counts as unresolved."""
+"""Difference, relative to the step, from which on it counts as unresolved; ``benchmarks/uneven.py bias`` holds the
+share of such steps against the error of eigenvalues."""
 _ROUNDS = 2
 """Steps of four times the length on which ends agree are put together of four."""
 
@@ -97,7 +98,7 @@ def geodesic(manifold: SampledManifold, graph: NeighbourGraph, neighbours: int) 
     """
     between = 4 + 4 * manifold.dimension
     seen = graph.present.copy()
-    seen[_in_order(manifold, graph.nearest(neighbours)), neighbours:] = False
+    seen[_nearest_already(manifold, graph.nearest(neighbours)), neighbours:] = False
     i, j = np.repeat(np.arange(graph.size), seen.sum(axis=1)), graph.index[seen]
     step, transport, apart = displacements(manifold, i, j)
     put_together(i, j, step, transport, apart, between)
@@ -110,16 +111,13 @@ def geodesic(manifold: SampledManifold, graph: NeighbourGraph, neighbours: int) 
     unresolved = np.zeros(seen.shape, bool)
     unresolved[seen] = np.square(apart) > _UNRESOLVED**2 * squared
     order = np.argsort(distances, axis=1, kind="stable")[:, :neighbours]
-    kept = NeighbourGraph(
-        np.take_along_axis(graph.index, order, axis=1),
-        np.take_along_axis(distances, order, axis=1),
-        np.take_along_axis(steps, order[:, :, None], axis=1),
-    )
-    share = np.take_along_axis(unresolved, order, axis=1).sum() / max(kept.present.sum(), 1)
-    return dataclasses.replace(kept, unresolved=float(share))
+    distances = np.take_along_axis(distances, order, axis=1)
+    share = np.take_along_axis(unresolved, order, axis=1).sum() / max(np.isfinite(distances).sum(), 1)
+    index, steps = np.take_along_axis(graph.index, order, axis=1), np.take_along_axis(steps, order[:, :, None], axis=1)
+    return NeighbourGraph(index, distances, steps, float(share))
 
 
-def _in_order(manifold: SampledManifold, graph: NeighbourGraph) -> Bool[Array, " n"]:
+def _nearest_already(manifold: SampledManifold, graph: NeighbourGraph) -> Bool[Array, " n"]:
     """For which samples no others than these are the nearest along geodesics: those whose tangential distances to the
     farthest of them are right."""
     farthest, tangential = graph.index[:, -_FARTHEST:], graph.squared[:, -_FARTHEST:]

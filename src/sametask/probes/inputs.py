@@ -16,7 +16,8 @@ from sametask._types import Array, Float
 _BLOCK = 1 << 18
 """Numbers looked at at once. Sums go by these blocks, so that they are the same however inputs are held."""
 _ROUNDING = 1e-9
-"""Spread relative to size up to which a coordinate is constant."""
+"""Spread relative to size up to which a coordinate is constant: sums of 10⁶ double numbers are exact to
+2·10⁻¹⁰ at worst."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Recorded:
 
     @staticmethod
     def of(activations: Array, inputs: Inputs, k: int, dimension: int) -> Recorded:
-        """All samples, with smoothness and noise told from some of them.
+        """All samples, with smoothness and noise estimated from some of them.
 
         Inputs that are the intrinsic coordinates are near one another by powers of ten of their spread: beside pascals
         a distance would say nothing of kelvins.

@@ -31,7 +31,7 @@ def input_units(probes: Sequence[Probe], given: Any = None) -> tuple[float, ...]
     Raises:
         InputError: units are not positive numbers, one for each coordinate, or inputs are no coordinates.
     """
-    widths = {coordinates(probe) for probe in probes}
+    widths = {coordinate_count(probe) for probe in probes}
     count = widths.pop() if len(widths) == 1 else 0
     if isinstance(given, str):
         if given != _AS_GIVEN:
@@ -83,7 +83,7 @@ def metric_in_units(probe: Probe, units: tuple[float, ...] | None) -> LocalMetri
     """The local metric of a probe with lengths in these units; None where it was not told along coordinates."""
     if units is None or all(unit == 1 for unit in units):
         return probe.metric
-    return rescaled(probe, units).metric if coordinates(probe) == len(units) else None
+    return rescaled(probe, units).metric if coordinate_count(probe) == len(units) else None
 
 
 def units_in_words(units: tuple[float, ...] | None) -> str | None:
@@ -93,7 +93,7 @@ def units_in_words(units: tuple[float, ...] | None) -> str | None:
     return f"Lengths of input steps are in units of {', '.join(f'{unit:g}' for unit in units)} along the coordinates."
 
 
-def coordinates(probe: Probe) -> int:
+def coordinate_count(probe: Probe) -> int:
     """How many input coordinates the local metric is told along; 0 where it was not told along these."""
     directions, inputs = probe.metric.directions, probe.inputs
     if directions is None or inputs is None or inputs.shape[1:] != directions.shape[2:]:

@@ -15,7 +15,7 @@ from sametask.matching.observables import Agreement
 from sametask.matching.search import Part
 from sametask.probes.probe import Probe
 from sametask.probes.rank import LocalRank
-from sametask.probes.units import by_spread, coordinates
+from sametask.probes.units import by_spread, coordinate_count
 from sametask.transformation import TORN
 from sametask.verdict.evidence import Evidence
 from sametask.verdict.floors import log_eigenvalues
@@ -34,7 +34,8 @@ _ONE_FACTOR = 0.15
 
 _ALONG = 4
 _UNLIKE = 100.0
-"""Decades of spread from which on inputs are in unlike units; a long rectangle is no such thing."""
+"""Ratio of spreads, a power of ten, from which on inputs are in unlike units: beyond 30. Shapes so long are rare, and
+this only warns."""
 """Samples along each dimension, below which all lie at the edge."""
 _FITS = 0.05
 """The least noise floor of strain: a match with less of it is a right one."""
@@ -86,7 +87,7 @@ def noise(subject: str) -> Finding:
 def unlike_inputs(probe: Probe, subject: str) -> list[Finding]:
     """That neighbourhoods in input space are isotropic in units that are unlike, and cannot be put in others."""
     inputs = probe.inputs
-    if inputs is None or inputs.ndim != 2 or inputs.shape[1] != probe.dimension or coordinates(probe):
+    if inputs is None or inputs.ndim != 2 or inputs.shape[1] != probe.dimension or coordinate_count(probe):
         return []
     units = by_spread([probe])
     if max(units) < _UNLIKE:

@@ -127,8 +127,8 @@ class Verdict:
             f"  {self.names[0]}  |  {self.names[1]}",
             f"  {self.meaning}",
         ]
-        if (told := units_in_words(self.input_units)) is not None:
-            lines.append(f"  {told}")
+        if (units := units_in_words(self.input_units)) is not None:
+            lines.append(f"  {units}")
         if self.evidence:
             lines.append("evidence")
             lines += [f"  {figure}" for figure in self.evidence]
