@@ -38,7 +38,8 @@ _GAP_REACH = (2.5, 2.0)
 """In one dimension, and in more. Densities are told from few samples: right matches showed up to 2.0 and 1.7 times what
 chance leaves, holes and corners missing of some dozen samples 2 to 5."""
 _PER_UNRESOLVED = 2.0
-"""Error of ln λ over the share of unresolved steps: 93 % of errors above 0.03 are within (``benchmarks/uneven.py bias``)."""
+"""Error of ln λ over the share of unresolved steps: 93 % of errors above 0.03 are no larger
+(``benchmarks/uneven.py bias``)."""
 _REACH_IN_PLACE = 1.5
 """Spectra at the same places of right matches differ by less than those of halves."""
 
