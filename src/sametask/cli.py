@@ -129,6 +129,15 @@ def _relative_scale(given: str) -> float | None:
         raise InputError(f"--relative-scale: {given!r}; give a number above zero, or 'unknown'") from None
 
 
+def _tolerance(given: str) -> float | None:
+    if given == "none":
+        return None
+    try:
+        return float(given)
+    except ValueError:
+        raise InputError(f"--tolerance: {given!r}; give a share of the spread, such as 0.05, or 'none'") from None
+
+
 def _input_units(given: str | None) -> str | list[float] | None:
     if given is None:
         return None
@@ -149,7 +158,8 @@ def _compare(options: argparse.Namespace) -> int:
     first = _probe_of(options.first, options.inputs, options.layers_a, options, "A", "--inputs")
     second = _probe_of(options.second, second_inputs, options.layers_b, options, "B", "--inputs-b or --inputs")
     method = DiffusionChart(eigenpairs=options.eigenpairs, neighbours=options.neighbours)
-    with _naming_options("anchors", "anchor_noise", "relative_scale", "observables", "input_units", "seed"):
+    named = ("anchors", "anchor_noise", "relative_scale", "observables", "input_units", "seed")
+    with _naming_options(*named, "tolerance", "units", "level", "groups"):
         verdict = compare(
             first,
             second,
@@ -159,6 +169,10 @@ def _compare(options: argparse.Namespace) -> int:
             anchor_noise=options.anchor_noise,
             relative_scale=_relative_scale(options.relative_scale),
             input_units=_input_units(options.input_units),
+            tolerance=_tolerance(options.tolerance),
+            units=options.units,
+            groups=None if options.groups is None else _load("--groups", options.groups),
+            level=options.level,
             seed=options.seed,
             method=method,
         )
@@ -590,6 +604,25 @@ def _parser() -> argparse.ArgumentParser:
         help="lengths in B's neighbourhoods for each in A's, where they were told in other units",
     )
     _units(two)
+    two.add_argument(
+        "--tolerance",
+        default="0.05",
+        metavar="T|none",
+        help="loss up to which one network determines the other, as a share of the spread (default %(default)s); none "
+        "asks whether it does exactly, as far as samples show",
+    )
+    two.add_argument(
+        "--units",
+        choices=("layer", "neuron"),
+        default="layer",
+        help="of losses: all neurons together, or the worst neuron in its own spread (default %(default)s)",
+    )
+    two.add_argument(
+        "--groups", type=Path, metavar="G.npy", help="what belongs together, one number or string for each sample of A"
+    )
+    two.add_argument(
+        "--level", type=float, default=0.95, help="probability with which all bounds hold (default %(default)s)"
+    )
     two.add_argument("--transformation", type=Path, metavar="T.npz", help="write the map between the two here")
     two.add_argument("--eigenpairs", type=int, default=DiffusionChart.eigenpairs, help=argparse.SUPPRESS)
     two.add_argument("--neighbours", type=int, default=DiffusionChart.neighbours, help=argparse.SUPPRESS)

@@ -11,6 +11,7 @@ from sametask import _check, report
 from sametask._check import InputError
 from sametask._types import Array
 from sametask.charts import DiffusionChart
+from sametask.evidence.grouping import joined
 from sametask.matching.known import known_of
 from sametask.measures import FEWEST, Similarity, similarity
 from sametask.probes import Probe, StoredProbe
@@ -19,8 +20,9 @@ from sametask.probes.units import rescaled
 from sametask.verdict import diagnosis
 from sametask.verdict.judge import judge
 from sametask.verdict.judging import PAIRED, Case
-from sametask.verdict.reading import read
+from sametask.verdict.reading import Read, read
 from sametask.verdict.single import Single
+from sametask.verdict.terms import Terms
 from sametask.verdict.verdict import Verdict, by_weight
 
 
@@ -34,13 +36,21 @@ def compare(
     observables: Any = None,
     sampled_alike: bool = False,
     input_units: Any = None,
+    tolerance: float | None = 0.05,
+    units: str = "layer",
+    groups: Any = None,
+    level: float = 0.95,
     seed: int = 0,
     method: DiffusionChart | None = None,
 ) -> Verdict:
     """Have two networks learned the same thing, and if so, what turns one into the other?
 
-    With correspondences for many samples the question "is one a function of the other?" is tested directly in each
-    direction. With a few (anchors) or none the two are matched by geometry: neighbourhoods must be carried rigidly.
+    With correspondences for many samples maps are fitted in each direction, from the identity to a smooth one, and the
+    error of the best on rows that it has not seen is bounded. Yes is said only if the bound is within the tolerance;
+    no only if rows that lie side by side in one network are so far apart in the other that no map of moderate slope
+    could be, and the test of functions agrees; otherwise the answer is that these samples cannot tell, and how equal
+    they show the two to be. With a few (anchors) or none the two are matched by geometry: neighbourhoods must be
+    carried rigidly; the tolerance has no part in that yet.
 
     Args:
         first, second: the two networks, each seen at samples of the same manifold of inputs. Of stored probes that
@@ -65,6 +75,14 @@ def compare(
             widely it is spread, over both probes' inputs together, as the coordinate spread least: pascals beside
             kelvins count in hundreds, and coordinates of one size stay as they are. :attr:`Verdict.input_units` says
             which were taken; intrinsic lengths are in these.
+        tolerance: loss up to which one network determines the other: root mean square error of the best map, as a share
+            of the target's spread. None asks the exact question, as far as these samples can show.
+        units: of losses: ``"layer"`` takes all neurons together, and is the same for any rotation; ``"neuron"`` takes
+            the neuron that is predicted worst, each in its own spread.
+        groups: (n,) what belongs together, such as frames of one clip: whole numbers or strings, one for each sample
+            of the first probe, or a pair of such arrays for both. Rows of one group are never on both sides of a split.
+            Near-duplicates are grouped besides.
+        level: probability with which all bounds hold.
         seed: of the resampling behind noise floors and nulls.
         method: how to chart.
 
@@ -74,7 +92,8 @@ def compare(
     Raises:
         InputError: probes are not probes; ids are missing or do not overlap; anchors are not pairs of rows, name rows
             that do not exist or a sample twice; noise is negative or scale not positive; observables have no value for
-            each sample, or are not of one kind; units are not positive, one for each input coordinate.
+            each sample, or are not of one kind; units are not positive, one for each input coordinate; the tolerance is
+            not between 0 and 1; groups are not one for each sample.
 
     Examples:
         >>> import numpy as np, sametask as st
@@ -98,13 +117,24 @@ def compare(
     if relative_scale is not None:
         relative_scale = _check.length_ratio("relative_scale", relative_scale)
     seed = _check.count("seed", seed, least=0)
+    terms = Terms.of(tolerance, units, level)
+    labels = _labels(groups, (len(first), len(second)))
     seen = read((first, second), pairs, known, method.looked_at, seed)
     kept = seen.pairs[: None if len(seen.pairs) < PAIRED else 0]
-    units = taken_units(seen.probes, input_units)
-    probes = [rescaled(probe, units) for probe in seen.probes]
+    lengths = taken_units(seen.probes, input_units)
+    probes = [rescaled(probe, lengths) for probe in seen.probes]
     one, two = (Single.of(probe, method, seed, kept[:, k]) for k, probe in enumerate(probes))
-    case = Case((one, two), seen.pairs, np.random.default_rng(seed), anchor_noise, relative_scale, seen.known)
-    return told(case, units, seen.rows, (len(first), len(second)))
+    case = Case(
+        (one, two),
+        seen.pairs,
+        np.random.default_rng(seed),
+        anchor_noise,
+        relative_scale,
+        seen.known,
+        terms=terms,
+        groups=_of_pairs(labels, seen),
+    )
+    return told(case, lengths, seen.rows, (len(first), len(second)))
 
 
 def told(
@@ -141,8 +171,38 @@ def told(
         renderer=report.write,
         measures=_usual(first, second, case.pairs),
         input_units=units,
+        terms=case.terms,
+        loss=judgement.loss,
+        answers=judgement.determines,
         rows=rows,
     )
+
+
+def _labels(groups: Any, lengths: tuple[int, int]) -> tuple[Array | None, Array | None]:
+    """Groups of the samples of either probe, numbered; None where nothing is known."""
+    if groups is None:
+        return None, None
+    expected = "one whole number or string for each sample of the first probe, or a pair of such arrays for both"
+    both = isinstance(groups, tuple | list) and len(groups) == 2 and lengths[0] != 2
+    found: list[Array | None] = [None, None]
+    for k, each in enumerate(groups if both else (groups,)):
+        if each is None:
+            continue
+        given = _check.as_array("groups", each, expected)
+        if given.ndim != 1 or given.dtype.kind not in "iuU" or len(given) != lengths[k]:
+            raise InputError(f"groups: {given.dtype} of shape {given.shape} for {lengths[k]} samples; give {expected}")
+        found[k] = np.unique(given, return_inverse=True)[1]
+    return found[0], found[1]
+
+
+def _of_pairs(labels: tuple[Array | None, Array | None], seen: Read) -> Array | None:
+    """Groups of the pairs that were read, by what is known on either side."""
+    found = []
+    for k, each in enumerate(labels):
+        if each is not None:
+            rows = seen.rows[k]
+            found.append((each if rows is None else each[rows])[seen.pairs[:, k]])
+    return joined(*found) if found and len(seen.pairs) else None
 
 
 def _usual(first: Probe, second: Probe, pairs: Array) -> Similarity | None:

@@ -18,6 +18,10 @@ from sametask import _check, _cluster, _files
 from sametask._check import InputError
 from sametask._types import Array, Bool, Float
 from sametask.charts.chart import Chart
+from sametask.maps import files as maps_files
+from sametask.maps.chain import Chain
+from sametask.maps.estimate import Estimate as Estimate
+from sametask.maps.fitted import FittedMap
 from sametask.matching.isometric import Images
 from sametask.matching.match import Match
 from sametask.numerics.hermite import hermite_weights
@@ -28,7 +32,7 @@ from sametask.probes.probe import Probe
 from sametask.probes.stored import StoredProbe
 from sametask.probes.units import metric_in_units
 
-_VERSION = 2
+_VERSION = 3
 _STRAINED = 0.05
 """Of less strain nothing is made; see the trust of edges in :mod:`sametask.matching.isometric`."""
 _FARTHEST = 100.0
@@ -37,23 +41,6 @@ _DIFFERENCE = 0.25
 """Of the distance to neighbours: over so much the next map is smooth."""
 TORN = 0.5
 """A sample whose neighbourhood is carried with more strain has no place of its own."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What the other network is predicted to say, or what neurons and inputs are reconstructed.
-
-    Attributes:
-        value: (n, m) activations, or (n, …) inputs.
-        uncertainty: (n,) expected root mean square error of each row (over its neurons together: the length of the
-            error vector), in activation units.
-        inside: (n,) whether the row is within the support: near a sample, on the manifold, and its image near a sample
-            of the other network. Outside, ``value`` is an extrapolation.
-    """
-
-    value: Float[Array, "n ..."]
-    uncertainty: Float[Array, " n"]
-    inside: Bool[Array, " n"]
 
 
 @dataclass(frozen=True)
@@ -92,8 +79,25 @@ class OneWay:
         projection = self.source.projection
         return self.source.activations.shape[1] if projection is None else len(projection.centre)
 
-    def then(self, on: OneWay) -> OneWay:
+    @property
+    def outputs(self) -> int:
+        """Number of neurons mapped to."""
+        return self.values.shape[1]
+
+    @property
+    def dimension(self) -> int:
+        """Intrinsic dimension of what is mapped."""
+        return self.source.dimension
+
+    @property
+    def kind(self) -> str:
+        """What the map is made of: the geometry of charts."""
+        return "geometry"
+
+    def then(self, on: AnyMap) -> AnyMap:
         """This map and another one after it; derivatives of the latter are told by differences."""
+        if not isinstance(on, OneWay):
+            return Chain(self, on)
         reach = _DIFFERENCE * self.radius
         at = on(self.values)
         n, d, _ = self.slopes.shape
@@ -137,6 +141,9 @@ class OneWay:
         return np.sqrt(np.square(self.slopes / gains[:, :, None]).sum(axis=(1, 2)))
 
 
+AnyMap = OneWay | FittedMap | Chain
+
+
 @dataclass(frozen=True)
 class Transformation:
     """A map from one network's activations to the other's, and back.
@@ -150,8 +157,8 @@ class Transformation:
             that are mapped; None where that is taken as it comes.
     """
 
-    there: OneWay | None
-    back: OneWay | None
+    there: AnyMap | None
+    back: AnyMap | None
     names: tuple[str, str]
     neurons: tuple[tuple[str, ...], tuple[str, ...]]
     input_units: tuple[float, ...] | None = None
@@ -222,8 +229,8 @@ class Transformation:
                 f"on: a map from {on.names[0]} with {len(on.neurons[0])} neurons, but this one leads to "
                 f"{self.names[1]} with {len(self.neurons[1])}; give a map that begins at {self.names[1]}"
             )
-        there = self.there.then(on.there) if self.there and on.there else None
-        back = on.back.then(self.back) if on.back and self.back else None
+        there = _after(self.there, on.there) if self.there and on.there else None
+        back = _after(on.back, self.back) if on.back and self.back else None
         names, neurons = (self.names[0], on.names[1]), (self.neurons[0], on.neurons[1])
         return Transformation(there, back, names, neurons, self.input_units)
 
@@ -232,12 +239,12 @@ class Transformation:
         return self.backward(self.forward(activations).value).value
 
     def _carry(
-        self, way: OneWay | None, activations: Any, client: Any, name: str, source: str, target: str
+        self, way: AnyMap | None, activations: Any, client: Any, name: str, source: str, target: str
     ) -> Estimate:
         if way is None:
             raise InputError(f"{name}: {source} does not determine {target}; only the other way exists")
-        d, m, m2 = way.source.dimension, way.neurons, way.values.shape[1]
-        if isinstance(activations, Probe | StoredProbe) and activations.dimension != d:
+        d, m, m2 = way.dimension, way.neurons, way.outputs
+        if d is not None and isinstance(activations, Probe | StoredProbe) and activations.dimension != d:
             raise InputError(
                 f"activations: a probe of {activations.dimension} dimensions, but {source} was probed in {d}"
             )
@@ -257,7 +264,7 @@ class Transformation:
             raise InputError(f"activations: {width} neurons, but {source} was probed with {m}")
         client = _cluster.found(client, parts)
         whole = Estimate(np.empty((n, m2)), np.empty(n), np.empty(n, bool))
-        for rows, part in _cluster.by_rows(client, OneWay.__call__, way, pieces, "translate"):
+        for rows, part in _cluster.by_rows(client, type(way).__call__, way, pieces, "translate"):
             whole.value[rows], whole.uncertainty[rows], whole.inside[rows] = part.value, part.uncertainty, part.inside
         return whole
 
@@ -279,19 +286,7 @@ class Transformation:
         arrays: dict[str, Any] = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
         for label, way in (("there", self.there), ("back", self.back)):
             if way is not None:
-                metric = way.source.metric
-                arrays |= {f"{label}_{field}": getattr(way, field) for field in (*_FIELDS, "unit")}
-                arrays |= {
-                    f"{label}_activations": way.source.activations,
-                    f"{label}_frames": metric.frames,
-                    f"{label}_gains": metric.gains,
-                    f"{label}_neighbours": way.source.neighbours,
-                }
-                if way.source.projection is not None:
-                    arrays |= {
-                        f"{label}_centre": way.source.projection.centre,
-                        f"{label}_basis": way.source.projection.basis,
-                    }
+                arrays |= {f"{label}_{field}": array for field, array in _arrays(way).items()}
         with _files.whole("path", path) as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -311,9 +306,9 @@ class Transformation:
                 about = json.loads(bytes(stored["about"]).decode())
                 if about.get("format") != "sametask-transformation":
                     raise KeyError("format")
-                if about.get("version") != _VERSION:
+                if about.get("version") not in (2, _VERSION):
                     raise InputError(f"path: {path} has version {about.get('version')}; this release reads {_VERSION}")
-                ways = [_read(stored, label) if f"{label}_values" in stored else None for label in ("there", "back")]
+                ways = [_read(_of_label(stored, label)) for label in ("there", "back")]
                 names, neurons, units = about["names"], about["neurons"], about.get("input_units")
                 return Transformation(
                     ways[0],
@@ -333,8 +328,43 @@ class Transformation:
 _FIELDS = ("values", "slopes", "error", "deviation", "noise", "radius", "thickness", "covered")
 
 
-def _read(stored: Any, label: str) -> OneWay:
-    arrays = {name.removeprefix(f"{label}_"): stored[name] for name in stored if name.startswith(f"{label}_")}
+def _arrays(way: AnyMap) -> dict[str, Any]:
+    """A map as arrays by name."""
+    if isinstance(way, Chain):
+        parts = [{f"{k}_{field}": array for field, array in _arrays(part).items()} for k, part in enumerate(way.parts)]
+        return {"chain": np.array(len(parts)), **{field: array for part in parts for field, array in part.items()}}
+    if isinstance(way, FittedMap):
+        return maps_files.arrays(way)
+    metric = way.source.metric
+    arrays = {field: getattr(way, field) for field in (*_FIELDS, "unit")}
+    arrays |= {
+        "activations": way.source.activations,
+        "frames": metric.frames,
+        "gains": metric.gains,
+        "neighbours": way.source.neighbours,
+    }
+    if way.source.projection is not None:
+        arrays |= {"centre": way.source.projection.centre, "basis": way.source.projection.basis}
+    return arrays
+
+
+def _of_label(stored: Any, label: str) -> dict[str, Array]:
+    """Arrays whose names begin with a label, without it."""
+    return {name.removeprefix(f"{label}_"): stored[name] for name in stored if name.startswith(f"{label}_")}
+
+
+def _read(arrays: dict[str, Array]) -> AnyMap | None:
+    """A map from its arrays; None from none."""
+    if not arrays:
+        return None
+    if "chain" in arrays:
+        parts = [_read(_of_label(arrays, str(k))) for k in range(int(arrays["chain"]))]
+        first, second = parts
+        if first is None or second is None or first.outputs != second.neurons:
+            raise ValueError("chain")
+        return Chain(first, second)
+    if "kind" in arrays:
+        return maps_files.read(arrays)
     n = len(arrays["activations"])
     for name, array in arrays.items():
         of_samples = name not in ("basis", "centre", "unit")
@@ -349,6 +379,11 @@ def _read(stored: Any, label: str) -> OneWay:
     metric = LocalMetric(arrays["frames"], arrays["gains"])
     source = SampledManifold(arrays["activations"], metric, arrays["neighbours"], projection)
     return OneWay(source, *(arrays[field] for field in _FIELDS), unit=float(arrays["unit"]))
+
+
+def _after(first: AnyMap, second: AnyMap) -> AnyMap:
+    """One map and another after it."""
+    return first.then(second) if isinstance(first, OneWay) else Chain(first, second)
 
 
 def _of(first: Chart, second: Chart, there: OneWay | None, back: OneWay | None) -> Transformation:

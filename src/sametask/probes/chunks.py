@@ -20,6 +20,7 @@ from sametask.numerics import local_metric
 from sametask.numerics.local_metric import LocalMetric
 from sametask.probes.inputs import Inputs, digest_of
 from sametask.probes.neighbourhoods import Neighbourhood
+from sametask.probes.noise import Noise
 from sametask.probes.recorded import Around, Recorded
 
 
@@ -83,6 +84,7 @@ class Sight:
         batch_size: inputs given to the network at once.
         names: of all columns that the network returns; known once :meth:`choose` or :meth:`restored` was called.
         neurons: which columns are kept; None for all.
+        noise: how much the network's answers vary, as far as a second look at some inputs shows.
     """
 
     network: Network
@@ -93,6 +95,7 @@ class Sight:
     batch_size: int
     names: tuple[str, ...] = ()
     neurons: Array | None = None
+    noise: Noise | None = None
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ from sametask.numerics.local_metric import LocalMetric
 from sametask.numerics.manifold import Projection, SampledManifold
 from sametask.numerics.smoothing import smoothed_inverse
 from sametask.probes.neighbourhoods import burst_dimension
+from sametask.probes.noise import Noise, noise_of
 
 _ACTIVATIONS = "(n samples, m neurons)"
 _WIDE = 128
@@ -45,6 +46,7 @@ class Probe:
         name: how reports call the network.
         kind: how the neighbourhoods were made: ``"jacobian"``, ``"difference"``, ``"burst"``, ``"neighbours"`` or
             ``"covariance"``.
+        noise: how much the network's answers to one and the same input vary; None where they do not, or nobody tried.
     """
 
     activations: Float[Array, "n m"]
@@ -55,6 +57,7 @@ class Probe:
     inputs: Shaped[Array, "n ..."] | None = None
     name: str = "network"
     kind: str = "jacobian"
+    noise: Noise | None = None
 
     def __post_init__(self) -> None:
         if not self.neurons:
@@ -317,7 +320,28 @@ class Probe:
             inputs=self.inputs,
             name=self.name if name is None else name,
             kind=self.kind,
+            noise=None if self.noise is None else self.noise.select(columns.astype(np.int64)),
         )
+
+    def with_repeats(self, repeats: Any) -> Probe:
+        """The probe of a network whose answers are random: with the means of repeated answers as activations.
+
+        Their variance is taken off errors when maps are held against each other.
+
+        Args:
+            repeats: (n, r, m) answers to each input, r of them, two or more, given independently of one another.
+
+        Raises:
+            InputError: shapes disagree, or values are not finite.
+        """
+        expected = "(n samples, r answers, m neurons), r at least 2"
+        y = _check.array("repeats", repeats, ndim=3, expected=expected)
+        n, m = self.activations.shape
+        if y.shape[0] != n or y.shape[2] != m or y.shape[1] < 2:
+            raise InputError(f"repeats: shape {y.shape} for {n} samples of {m} neurons; give {expected}")
+        mean = y.mean(axis=1).astype(self.activations.dtype)
+        noise = noise_of(y, mean.astype(np.float64).var(axis=0), y.shape[1])
+        return dataclasses.replace(self, activations=mean, noise=noise)
 
     def truncate(self, dimension: int) -> Probe:
         """The probe with only the intrinsic directions of largest gain."""
@@ -367,6 +391,7 @@ def assemble(
     inputs: Any = None,
     name: str = "network",
     kind: str,
+    noise: Noise | None = None,
 ) -> Probe:
     """A probe from checked arrays, with its ids and neurons checked."""
     check_tells(np.ptp(activations, axis=0).max(initial=0) > 0, metric.gains.any())
@@ -375,7 +400,7 @@ def assemble(
         if inputs.dtype.kind not in "fiub" or inputs.dtype.itemsize > 8 or inputs.ndim == 0:
             raise InputError(f"inputs: {inputs.dtype} of shape {inputs.shape}; give (n samples, …), real numbers")
         _check.same_length("activations", activations, "inputs", inputs)
-    return Probe(activations, metric, check_ids(ids, len(activations)), scale, neurons, inputs, name, kind)
+    return Probe(activations, metric, check_ids(ids, len(activations)), scale, neurons, inputs, name, kind, noise)
 
 
 def check_tells(varies: Any, responds: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -17,6 +18,7 @@ from sametask.probes import storage, streaming
 from sametask.probes.chunks import Sight, metrics_among_all, progress_bar
 from sametask.probes.inputs import Inputs
 from sametask.probes.neighbourhoods import Jacobian, Neighbourhood
+from sametask.probes.noise import Noise, noise_of
 from sametask.probes.probe import Probe, assemble, check_enough, check_ids
 from sametask.probes.stored import StoredProbe
 
@@ -39,6 +41,7 @@ def probe(
     store: None = None,
     chunk_rows: int | None = None,
     client: Any = None,
+    repeats: int = 1,
 ) -> Probe: ...
 
 
@@ -55,6 +58,7 @@ def probe(
     store: str | Path,
     chunk_rows: int | None = None,
     client: Any = None,
+    repeats: int = 1,
 ) -> StoredProbe: ...
 
 
@@ -70,6 +74,7 @@ def probe(
     store: str | Path | None = None,
     chunk_rows: int | None = None,
     client: Any = None,
+    repeats: int = 1,
 ) -> Probe | StoredProbe:
     """See a network at some inputs, each with a small neighbourhood that fixes the local metric.
 
@@ -100,6 +105,8 @@ def probe(
         client: a ``dask.distributed.Client``, whose workers then see the inputs, chunk by chunk; this process hands
             them out and writes. None takes the current one where there is one, False none. Bits are the same where
             workers compute as this machine does.
+        repeats: how often each input is given to the network, whose answers are averaged: more than once for networks
+            that draw random numbers. Not with a ``store``.
 
     Returns:
         The probe; with a ``store`` a :class:`StoredProbe`, whose rows are read as they are asked for.
@@ -129,6 +136,9 @@ def probe(
     x = Inputs.of(inputs)
     seed = _check.count("seed", seed, least=0)
     _check.count("batch_size", batch_size)
+    repeats = _check.count("repeats", repeats)
+    if repeats > 1 and store is not None:
+        raise InputError("repeats: not with a store; probe in memory, and save with Probe.save")
     if chunk_rows is not None:
         _check.count("chunk_rows", chunk_rows)
     wanted = _wanted(neurons)
@@ -153,6 +163,7 @@ def probe(
     first = np.concatenate([network(x[rows]) for rows in _batches(few, batch_size)])
     chosen = _choose(wanted, first, np.random.default_rng(seed))
     sight = sight.choose(network.neuron_names(first.shape[1]), chosen)
+    sight = dataclasses.replace(sight, noise=_noise(network, x[: min(few, batch_size)], first, sight.columns))
     check_enough("inputs", len(x), sight.dimension)
     rows = storage.rows_in_chunk(len(x), sight.row_bytes(first), batch_size, chunk_rows)
     client = _cluster.found(client, -(-len(x) // batch_size)) or False
@@ -160,7 +171,15 @@ def probe(
         rows = min(rows, storage.rows_in_chunk(len(x), 1, batch_size, _cluster.rows_for_all(client, len(x))))
     if path is not None:
         return streaming.begun(sight, path, call, rows, client)
-    return _in_memory(sight, rows, client)
+    seen = _in_memory(sight, rows, client)
+    return seen if repeats == 1 else seen.with_repeats(_answers(sight, repeats))
+
+
+def _answers(sight: Sight, repeats: int) -> Array:
+    """(n, repeats, m) answers to each input."""
+    batches = _batches(len(sight.inputs), sight.batch_size)
+    every = [[sight.network(sight.inputs[rows])[:, sight.columns] for rows in batches] for _ in range(repeats)]
+    return np.stack([np.concatenate(each) for each in every], axis=1)
 
 
 def _in_memory(sight: Sight, rows: int, client: Any) -> Probe:
@@ -184,7 +203,16 @@ def _in_memory(sight: Sight, rows: int, client: Any) -> Probe:
         inputs=sight.inputs[slice(None)],
         name=sight.name,
         kind=sight.way.kind,
+        noise=sight.noise,
     )
+
+
+def _noise(network: Network, inputs: Array, first: Array, columns: Array | slice) -> Noise | None:
+    """Whether the network says the same again of the first inputs."""
+    seen, again = first[: len(inputs), columns], network(inputs)[:, columns]
+    if seen.shape != again.shape:
+        return None
+    return noise_of(np.stack([seen, again], axis=1), first[:, columns].astype(np.float64).var(axis=0), 1)
 
 
 def _batches(n: int, size: int) -> list[slice]:

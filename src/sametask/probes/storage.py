@@ -218,7 +218,10 @@ def write_header(path: Path, attributes: Mapping[str, Any]) -> None:
 
 def described(probe_like: Any, ids: Array | None) -> dict[str, Any]:
     """The attributes that say what a probe is, whoever computed it."""
+    noise = probe_like.noise
+    kept = {} if noise is None else {"noise": {**vars(noise), "variance": noise.variance.tolist()}}
     return {
+        **kept,
         "format": FORMAT,
         "version": VERSION,
         "scale": None if probe_like.scale is None else float(probe_like.scale),

@@ -16,6 +16,7 @@ from sametask._types import Array, Int, Shaped
 from sametask.numerics.local_metric import LocalMetric
 from sametask.probes import storage
 from sametask.probes.draws import drawn
+from sametask.probes.noise import Noise
 from sametask.probes.probe import Probe
 from sametask.probes.storage import Store
 
@@ -94,6 +95,14 @@ class StoredProbe:
     def kind(self) -> str:
         """How the neighbourhoods were made, as in :class:`Probe`."""
         return str(self._store.attributes["kind"])
+
+    @cached_property
+    def noise(self) -> Noise | None:
+        """How much the network's answers to one and the same input vary, as in :class:`Probe`."""
+        told = self._store.attributes.get("noise")
+        if told is None:
+            return None
+        return Noise(np.array(told["variance"], float), int(told["freedom"]), float(told["share"]))
 
     @cached_property
     def ids(self) -> Shaped[Array, " n"] | None:
@@ -193,6 +202,7 @@ class StoredProbe:
                 arrays.get("inputs"),
                 self.name,
                 self.kind,
+                self.noise,
             )
         except Exception as error:  # what a damaged file makes its reader raise is anyone's guess
             raise storage.damaged(self.path, attributes, error) from None

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sametask._version import __version__
-from sametask.report import markup, skeleton, wording
+from sametask.report import losses, markup, skeleton, wording
 from sametask.report.markup import Markup, element, join, paragraph, section
 from sametask.verdict.heads import HeadTransfer
 from sametask.verdict.verdict import Decision, Verdict
+from sametask.verdict.words import NOT_LEARNED, headline
 
 
 def write(verdict: Verdict, path: str | Path, heads: Sequence[HeadTransfer] = ()) -> None:
@@ -30,7 +31,7 @@ def write(verdict: Verdict, path: str | Path, heads: Sequence[HeadTransfer] = ()
     skeleton.check(path)
     first, second = wording.names(verdict)
     title = f"{first} and {second}: {verdict.decision.value.upper()}"
-    body = [_head(verdict), _networks(verdict), _evidence(verdict), *_measures(verdict)]
+    body = [_head(verdict), *losses.sections(verdict), _networks(verdict), *_evidence(verdict), *_measures(verdict)]
     body += [*_heads(heads), *_pictures(verdict), _footer(verdict)]
     skeleton.save(title, body, path)
 
@@ -70,10 +71,11 @@ def _head(verdict: Verdict) -> Markup:
         element(
             "header",
             element("h1", element("span", f"{first} and {second}: ", class_="names"), badge),
-            paragraph(verdict.meaning, class_="meaning"),
+            paragraph(f"{headline(verdict)}. ", verdict.meaning, class_="meaning"),
             paragraph(
                 f"Here the first network is {first}, the second {second}. " if "first" in verdict.meaning else "",
                 wording.confidence(verdict),
+                f" {NOT_LEARNED}",
             ),
         )
         + section("Findings", findings)
@@ -102,10 +104,12 @@ def _networks(verdict: Verdict) -> Markup:
     )
 
 
-def _evidence(verdict: Verdict) -> Markup:
+def _evidence(verdict: Verdict) -> list[Markup]:
     title = "Evidence"
+    if not verdict.evidence and verdict.loss is not None:
+        return []
     if not verdict.evidence:
-        return section(title, paragraph("No figure could be computed: the findings above say why."))
+        return [section(title, paragraph("No figure could be computed: the findings above say why."))]
     rows = []
     for shown in verdict.evidence:
         claim = wording.claim(verdict, shown)
@@ -120,7 +124,7 @@ def _evidence(verdict: Verdict) -> Markup:
             )
         )
     columns = ("Figure", "Value", "Noise floor", "Null", "Between floor and null", "Probability")
-    return section(
+    shown = section(
         title,
         markup.table(
             columns,
@@ -146,6 +150,7 @@ def _evidence(verdict: Verdict) -> Markup:
             class_="key",
         ),
     )
+    return [shown]
 
 
 def _measures(verdict: Verdict) -> list[Markup]:

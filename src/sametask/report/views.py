@@ -10,7 +10,7 @@ from sametask._types import Array, Bool, Float, Int
 from sametask.charts.chart import Chart
 from sametask.matching import spectral
 from sametask.matching.inverse import invert
-from sametask.transformation import OneWay
+from sametask.transformation import AnyMap
 from sametask.verdict.folds import find_folds
 from sametask.verdict.verdict import Trial, Verdict
 
@@ -279,10 +279,10 @@ def spread(activations: Float[Array, "n m"]) -> float:
     return float(max(np.sqrt(np.square(centred).sum(axis=1).mean()), np.finfo(float).tiny))
 
 
-def _expected(chart: Chart, source: int, way: OneWay) -> ErrorMap:
+def _expected(chart: Chart, source: int, way: AnyMap) -> ErrorMap:
     rows = sample(len(chart.rows))
     estimate = way(chart.probe.activations[rows].astype(np.float64))
-    relative = estimate.uncertainty / spread(way.values)
+    relative = estimate.uncertainty / spread(estimate.value)
     return ErrorMap("error expected", source, rows, relative, estimate.inside, False)
 
 

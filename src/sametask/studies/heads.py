@@ -9,8 +9,10 @@ from sametask import _check, networks
 from sametask._check import InputError
 from sametask._types import Array
 from sametask.transformation import Transformation
+from sametask.verdict.decision import CANNOT_TELL, NO, YES
 from sametask.verdict.heads import HeadTransfer, carry_over
-from sametask.verdict.verdict import Decision, Verdict
+from sametask.verdict.verdict import Verdict
+from sametask.verdict.words import in_percent
 
 
 def transfer_head(
@@ -73,7 +75,7 @@ def transfer_head(
                 f"between: the verdict is {between.decision.value}, without a transformation, so that no head can be "
                 "carried over; its diagnosis says why"
             )
-        note = _doubt(between)
+        note = _doubt(between, of)
         between = between.transformation
     if not isinstance(between, Transformation):
         raise InputError(f"between: {type(between).__name__}; give a verdict of st.compare, or its transformation")
@@ -81,11 +83,25 @@ def transfer_head(
     return carry_over(between, run, first, second, of=of, metric=metric, name=str(name), note=note, seed=seed)
 
 
-def _doubt(verdict: Verdict) -> str:
-    """What a verdict leaves open about its transformation."""
+def _doubt(verdict: Verdict, of: str) -> str:
+    """What a verdict leaves open about its transformation, in the direction that a head of one network needs.
+
+    Raises:
+        InputError: that network is not determined by the other.
+    """
+    back = of == "first"
+    answer = verdict.determines[back]
+    if answer == NO:
+        source, target = verdict.names[::-1] if back else verdict.names
+        raise InputError(
+            f"between: {source} does not determine {target}, so that no head of {target} can run on it"
+            + ("; only the other way exists" if verdict.determines[not back] == YES else "")
+        )
     if verdict.match is not None and verdict.match.ambiguity > 1:
         return f"carried by one of {verdict.match.ambiguity} matches or more that agree equally well with the data"
-    return "the verdict is undecided" if verdict.decision is Decision.UNDECIDED else ""
+    if answer == CANNOT_TELL and verdict.loss is not None:
+        return f"the map loses {in_percent(verdict.loss[back].value)}, and more than the tolerance is not ruled out"
+    return "the verdict is undecided" if answer == CANNOT_TELL else ""
 
 
 def _function(head: Any) -> Callable[[Array], Any]:

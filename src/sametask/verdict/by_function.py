@@ -18,6 +18,7 @@ from sametask.verdict.figures import of_spectra
 from sametask.verdict.function import LEAST_ERROR
 from sametask.verdict.judging import FEWEST, Case, Judgement, advice, needed
 from sametask.verdict.single import Single
+from sametask.verdict.thresholds import HIGHEST_FLOOR
 from sametask.verdict.verdict import Decision, Trial
 
 _NOISY = 0.01
@@ -30,21 +31,25 @@ def judge(case: Case) -> Judgement:
     """Test in each direction, held out, whether one network's activations are a function of the other's."""
     rows = case.pairs
     paired = [single.take(rows[:, k]) for k, single in enumerate(case.singles)]
-    lacks = (_contradicted(case, 0, 1), _contradicted(case, 1, 0))
+    lacks = (contradicted(case, 0, 1), contradicted(case, 1, 0))
     there, back = directions((paired[0], paired[1]), lacks, int(case.rng.integers(2**31)))
     decision, confidence = _decided(there, back)
+    floor = max(there.level.floor, back.level.floor)
+    hidden = decision is Decision.EQUIVALENT and floor > HIGHEST_FLOOR.value
+    if hidden:
+        decision, confidence = Decision.UNDECIDED, 0.5
     evidence = [
         figure for way in (there, back) for figure in (way.level, way.fall)[: 2 if way.level.value > LEAST_ERROR else 1]
     ]
-    more = _needed(there, back, len(rows)) if decision is Decision.UNDECIDED else None
+    more = _needed(there, back, len(rows)) if decision is Decision.UNDECIDED and not hidden else None
     if case.brief:
-        why = () if decision in _ONE_WAY_OR_BOTH else _why_not(case, there, back, more)
+        why = () if decision in _ONE_WAY_OR_BOTH else _why_undecided(case, there, back, more, hidden=hidden)
         return Judgement(decision, confidence, tuple(evidence), tuple(why), needed=more)
     if len(rows) > case.method.landmarks:
         manifold = paired[0].probe.manifold
         rows = rows[well_spread(manifold.activations, manifold.metric, case.method.landmarks)]
         paired = [single.take(rows[:, k]) for k, single in enumerate(case.singles)]
-    one, two, kept, findings = _paired_charts(paired[0], paired[1])
+    one, two, kept, findings = paired_charts(paired[0], paired[1])
     transformation, trial = None, None
     if decision in _ONE_WAY_OR_BOTH:
         forward, backward = decision is not _BACK, decision is not _THERE
@@ -52,7 +57,7 @@ def judge(case: Case) -> Judgement:
         trial = _held_out(one, two, rows[kept], forward, case)
         findings = [*findings, *_within_noise(there, back)]
     else:
-        findings = [*findings, *_why_not(case, there, back, more)]
+        findings = [*findings, *_why_undecided(case, there, back, more, hidden=hidden)]
     if case.ranks[0].rank == case.ranks[1].rank:
         given = case.relative_scale
         factor = spectral_scale(one, two)[0] if given is None else given
@@ -92,7 +97,7 @@ def _four_ways(there: float, back: float) -> tuple[Decision, float]:
     return (best if outcomes[best] >= SURE else Decision.UNDECIDED), float(outcomes[best])
 
 
-def _contradicted(case: Case, source: int, target: int) -> bool:
+def contradicted(case: Case, source: int, target: int) -> bool:
     """Whether the source lacks what the target has, however little its error shows it.
 
     A direction that moves the target little, or a fold of a narrow strip, hardly adds to an error.
@@ -101,7 +106,7 @@ def _contradicted(case: Case, source: int, target: int) -> bool:
     return fewer or (case.folds[source].any and not case.folds[target].any)
 
 
-def _paired_charts(first: Single, second: Single) -> tuple[Chart, Chart, Array, list[Finding]]:
+def paired_charts(first: Single, second: Single) -> tuple[Chart, Chart, Array, list[Finding]]:
     """Charts of the samples that both networks saw and both charts keep, in the same order, and which they are."""
     kept = np.arange(len(first.probe))
     one, two = first.chart, second.chart
@@ -149,9 +154,13 @@ def _needed(there: Direction, back: Direction, samples: int) -> int | None:
     return needed(times, samples)
 
 
-def _few_rows(case: Case, ways: list[Direction], names: tuple[str, str]) -> Finding:
-    way = ways[0]
-    worst = case.pairs[way.seen.rows[np.argsort(way.seen.errors)[:-4:-1]], 0].tolist()
+_NAMES = ("first", "second")
+
+
+def few_rows_disagree(pairs: Array, ways: list[Direction]) -> Finding:
+    """That a function fails at a few of the rows of ``pairs`` only."""
+    way, names = ways[0], _NAMES
+    worst = pairs[way.seen.rows[np.argsort(way.seen.errors)[:-4:-1]], 0].tolist()
     whose = "each network is a function of the other"
     why = "it is as if the two had not seen the same input"
     if len(ways) == 1:
@@ -166,8 +175,20 @@ def _few_rows(case: Case, ways: list[Direction], names: tuple[str, str]) -> Find
     )
 
 
+def too_few_to_follow(way: Direction) -> Finding:
+    """That the target changes too much from one sample to the next."""
+    return Finding(
+        "too few to follow",
+        "from one sample to the next its activations change by more than half of their spread: whether they are a "
+        f"function of the {_NAMES[way.source]} network's cannot be told",
+        "twice as many samples for each dimension, or more; or an earlier layer, which turns less",
+        Severity.DECISIVE,
+        _NAMES[way.target],
+    )
+
+
 def _why_not(case: Case, there: Direction, back: Direction, more: int | None) -> list[Finding]:
-    names = ("first", "second")
+    names = _NAMES
     for way in (there, back):
         if way.holds != 0.5 or not way.contradicted:
             continue
@@ -197,19 +218,10 @@ def _why_not(case: Case, there: Direction, back: Direction, more: int | None) ->
             ]
     few = [way for way in (there, back) if way.but_for_few and way.holds < 0.5]
     if few:
-        return [_few_rows(case, few, names)]
+        return [few_rows_disagree(case.pairs, few)]
     for way in (there, back):
         if way.far and way.holds <= 0.5:
-            return [
-                Finding(
-                    "too few to follow",
-                    "from one sample to the next its activations change by more than half of their spread: whether "
-                    f"they are a function of the {names[way.source]} network's cannot be told",
-                    "twice as many samples for each dimension, or more; or an earlier layer, which turns less",
-                    Severity.DECISIVE,
-                    names[way.target],
-                )
-            ]
+            return [too_few_to_follow(way)]
     if max(there.holds, back.holds) >= 1 - SURE:
         way = _left_open(there, back)
         level, falls = way.level, f", and falls to {way.fall.value:.2g} of it where samples double"
@@ -229,6 +241,22 @@ def _why_not(case: Case, there: Direction, back: Direction, more: int | None) ->
             "the two respond to different things; try earlier layers",
             Severity.DECISIVE,
         )
+    ]
+
+
+def _why_undecided(case: Case, there: Direction, back: Direction, more: int | None, *, hidden: bool) -> list[Finding]:
+    """Why nothing is said, or no."""
+    if not hidden:
+        return _why_not(case, there, back, more)
+    return [
+        Finding(
+            "high noise floor",
+            f"functions known to hold miss by {max(there.level.floor, back.level.floor):.1%} of the spread on these "
+            "samples: whether anything smaller is lost they cannot show",
+            "give a tolerance: then what is said is bounded by the error of a map",
+            Severity.DECISIVE,
+        ),
+        *_within_noise(there, back),
     ]
 
 

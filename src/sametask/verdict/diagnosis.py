@@ -84,6 +84,26 @@ def noise(subject: str) -> Finding:
     )
 
 
+def random_answers(probe: Probe, subject: str) -> list[Finding]:
+    """That a network answers one and the same input differently from call to call."""
+    if probe.noise is None:
+        return []
+    averaged = probe.noise.share * np.sqrt(probe.activations.astype(float).var(axis=0).sum())
+    left = np.sqrt(probe.noise.variance.sum()) < 0.9 * averaged
+    return [
+        Finding(
+            "random answers",
+            f"given the same input twice it does not answer the same: answers vary by {probe.noise.share:.1%} of their "
+            "spread (standard deviation)" + (", and were averaged" if left else ""),
+            "switch the randomness off (dropout, sampling); or repeat and average (st.probe(…, repeats=8))"
+            if not left
+            else "",
+            Severity.WARNING,
+            subject,
+        )
+    ]
+
+
 def unlike_inputs(probe: Probe, subject: str) -> list[Finding]:
     """That neighbourhoods in input space are isotropic in units that are unlike, and cannot be put in others."""
     inputs = probe.inputs

@@ -10,6 +10,7 @@ from sametask._outcome import Finding, Severity
 from sametask._types import Array, Int
 from sametask.charts.chart import Chart
 from sametask.charts.diffusion import DiffusionChart
+from sametask.evidence.loss import Loss
 from sametask.matching.candidate import Places
 from sametask.matching.known import Known
 from sametask.matching.match import Match
@@ -19,6 +20,7 @@ from sametask.transformation import Transformation
 from sametask.verdict.evidence import Evidence
 from sametask.verdict.folds import Folds
 from sametask.verdict.single import Single
+from sametask.verdict.terms import EXACT, Terms
 from sametask.verdict.verdict import Decision, Trial
 
 FEWEST = 60
@@ -39,6 +41,10 @@ class Case:
     known: tuple[Known, ...] = ()
     brief: bool = False
     """Whether the decision alone is asked for: no transformation, and no match where the decision is sure without."""
+    terms: Terms = EXACT
+    """What counts as the same."""
+    groups: Int[Array, " k"] | None = None
+    """Of each pair: pairs of one group belong together, as frames of one clip do."""
     start: Places | None = None
     """Places of the first's samples on the second's manifold to begin a match from, in place of a search."""
 
@@ -65,7 +71,8 @@ class Case:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A decision with its reasons; ``needed`` is how many samples of each network would decide where these do not."""
+    """A decision with its reasons; ``needed`` is how many samples of each network would decide where these do not;
+    ``loss`` and ``determines`` are there forward and backward, if a tolerance was given and many samples correspond."""
 
     decision: Decision
     confidence: float
@@ -76,6 +83,8 @@ class Judgement:
     match: Match | None = None
     trial: Trial | None = None
     needed: int | None = None
+    loss: tuple[Loss, Loss] | None = None
+    determines: tuple[str, str] | None = None
 
 
 _MOST_TIMES = 100.0

@@ -57,8 +57,10 @@ class Single:
     def findings(self, subject: str) -> list[Finding]:
         """What is noticed about its probe; ``subject`` is whose it is."""
         if self.noise:
-            return [diagnosis.noise(subject)]
-        return diagnosis.of_probe(self.given, self.rank, self.folds, subject)
+            return [*diagnosis.random_answers(self.given, subject), diagnosis.noise(subject)]
+        return diagnosis.random_answers(self.given, subject) + diagnosis.of_probe(
+            self.given, self.rank, self.folds, subject
+        )
 
     @cached_property
     def noise(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +15,28 @@ from sametask._check import InputError
 from sametask._outcome import Finding, Severity
 from sametask._types import Array, Bool, Float, Int
 from sametask.charts.chart import Chart
+from sametask.evidence.loss import Loss
 from sametask.matching.match import Match
 from sametask.measures import Similarity
 from sametask.probes.rank import LocalRank
 from sametask.probes.units import units_in_words
 from sametask.transformation import Transformation
+from sametask.verdict.decision import CANNOT_TELL, NO, YES
+from sametask.verdict.decision import Decision as Decision
 from sametask.verdict.diagnosis import PARTIAL
 from sametask.verdict.evidence import Evidence
 from sametask.verdict.folds import Folds
 from sametask.verdict.heads import HeadTransfer
+from sametask.verdict.terms import EXACT, Terms
+from sametask.verdict.words import NOT_LEARNED, headline, losses_in_words
 
-
-class Decision(Enum):
-    """The five answers."""
-
-    EQUIVALENT = "equivalent"
-    FIRST_DETERMINES_SECOND = "first determines second"
-    SECOND_DETERMINES_FIRST = "second determines first"
-    INEQUIVALENT = "inequivalent"
-    UNDECIDED = "undecided"
-
+_ANSWERS = {
+    Decision.EQUIVALENT: (YES, YES),
+    Decision.FIRST_DETERMINES_SECOND: (YES, NO),
+    Decision.SECOND_DETERMINES_FIRST: (NO, YES),
+    Decision.INEQUIVALENT: (NO, NO),
+    Decision.UNDECIDED: (CANNOT_TELL, CANNOT_TELL),
+}
 
 _MEANING = {
     Decision.EQUIVALENT: "Each network's activations can be computed from the other's.",
@@ -44,6 +45,19 @@ _MEANING = {
     Decision.INEQUIVALENT: "No map turns one network's activations into the other's.",
     Decision.UNDECIDED: "These samples cannot tell.",
 }
+
+
+@dataclass(frozen=True)
+class Within:
+    """The smallest tolerance at which two networks are equivalent, as far as samples show.
+
+    Attributes:
+        value: the larger loss of both directions.
+        high: its bound.
+    """
+
+    value: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -99,6 +113,10 @@ class Verdict:
             where fewer than 16 do.
         input_units: (D,) what counted as one unit of length along each input coordinate; None where inputs are no
             coordinates, and lengths are those of the neighbourhoods as they were given.
+        terms: what counted as the same: tolerance, units and level.
+        loss: how much the best map forward and backward loses, by which it was decided; None where no tolerance was
+            given, or too few samples correspond.
+        answers: as :attr:`determines` has them, where the decision does not imply them.
         rows: of stored probes, those that were read; None where all were. Rows in ``charts``, ``match`` and ``trial``
             count among these.
     """
@@ -119,16 +137,24 @@ class Verdict:
     measures: Similarity | None = None
     samples_needed: int | None = None
     input_units: tuple[float, ...] | None = None
+    terms: Terms = EXACT
+    loss: tuple[Loss, Loss] | None = None
+    answers: tuple[str, str] | None = field(default=None, repr=False)
     rows: tuple[Int[Array, " n1"] | None, Int[Array, " n2"] | None] = field(default=(None, None), repr=False)
 
     def __str__(self) -> str:
         lines = [
+            headline(self),
             f"{self.decision.value.upper()} (confidence {self.confidence:.2f})",
             f"  {self.names[0]}  |  {self.names[1]}",
             f"  {self.meaning}",
+            f"  {NOT_LEARNED}",
         ]
         if (units := units_in_words(self.input_units)) is not None:
             lines.append(f"  {units}")
+        if self.loss is not None:
+            lines.append(f"loss of the best map, as a share of the spread ({self.terms.units} units)")
+            lines += [f"  {line}" for line in losses_in_words(self)]
         if self.evidence:
             lines.append("evidence")
             lines += [f"  {figure}" for figure in self.evidence]
@@ -138,6 +164,33 @@ class Verdict:
         if self.measures is not None:
             lines.append(f"usual measures (not part of the decision), {self.measures}")
         return "\n".join(lines)
+
+    @property
+    def determines(self) -> tuple[str, str]:
+        """Whether the first determines the second, and the second the first: "yes", "no" or "cannot tell"."""
+        return _ANSWERS[self.decision] if self.answers is None else self.answers
+
+    @property
+    def tolerance(self) -> float | None:
+        """Loss up to which one network determines the other; None where the exact question was asked."""
+        return self.terms.tolerance
+
+    @property
+    def units(self) -> str:
+        """``"layer"`` or ``"neuron"``: what losses are shares of."""
+        return self.terms.units
+
+    @property
+    def level(self) -> float:
+        """Of the bounds of losses."""
+        return self.terms.level
+
+    @property
+    def within(self) -> Within | None:
+        """The larger loss of both directions and its bound; None where losses are not known."""
+        if self.loss is None:
+            return None
+        return Within(max(each.value for each in self.loss), max(each.high for each in self.loss))
 
     @property
     def meaning(self) -> str:
@@ -171,6 +224,12 @@ class Verdict:
                 "corresponding": self.samples[2],
             },
             "samples_needed": self.samples_needed,
+            "determines": list(self.determines),
+            "tolerance": self.tolerance,
+            "units": self.units,
+            "level": self.level,
+            "within": None if self.within is None else dataclasses.asdict(self.within),
+            "loss": None if self.loss is None else [_loss(each) for each in self.loss],
             "input_units": None if self.input_units is None else list(self.input_units),
             "overlap": None if self.overlap is None else list(self.overlap),
             "partial": self.partial,
@@ -225,6 +284,25 @@ class Verdict:
                     f"{' and '.join(self.names)}; give its own heads"
                 )
         self.renderer(self, _files.place("path", path), tuple(heads))
+
+
+def _loss(loss: Loss) -> dict[str, Any]:
+    """One direction as plain numbers and strings."""
+    return {
+        "value": loss.value,
+        "high": loss.high,
+        "low": loss.low,
+        "raw": loss.raw,
+        "map": loss.map,
+        "other_units": loss.other,
+        "candidates": {name: dataclasses.asdict(tried) for name, tried in loss.candidates.items()},
+        "lost": {
+            "neurons": [{"name": n, "r2": r2, "share": share} for n, r2, share in loss.lost.neurons],
+            "directions": [{"r2": r2, "share": share} for r2, share in loss.lost.directions],
+        },
+        "rows": loss.rows,
+        "groups": loss.groups,
+    }
 
 
 def _described(match: Match) -> dict[str, Any]:

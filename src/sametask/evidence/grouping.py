@@ -1,0 +1,90 @@
+"""Rows that belong together: those that the user says do, and those so much alike that one tells the other."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
+
+from sametask._types import Array, Float, Int
+from sametask.numerics.manifold import Projection
+
+_AROUND = 40
+"""Rows around each among which a gap is looked for; larger clusters are not near-duplicates but parts."""
+_BEHIND = 8
+"""Distances behind a gap by which the dimension is told."""
+_CHANCE = 0.01
+"""Chance that rows which do not belong together show such a gap anywhere."""
+_AXES = 32
+
+
+def near_duplicates(activations: tuple[Float[Array, "n m1"], Float[Array, "n m2"]]) -> Int[Array, " n"]:
+    """(n,) groups of rows that are near-duplicates of one another in both networks.
+
+    Of rows drawn independently in d dimensions the distance to the (k + 1)-th neighbour exceeds t times that to the
+    k-th with a chance of t to the power of −d k. Rows nearer than a gap that would have a chance of 1 % among all rows
+    and all k belong together. The dimension is estimated from the distances beyond the gap (Levina & Bickel 2004), and
+    taken to be 1 at least.
+
+    Args:
+        activations: of the two networks, row by row at the same inputs.
+    """
+    n = len(activations[0])
+    places = np.concatenate([_scaled(each) for each in activations], axis=1)
+    if n < 4:
+        return np.arange(n)
+    count = min(_AROUND, n - 1)
+    distance, index = KDTree(places).query(places, count + 1)
+    own = index == np.arange(n)[:, None]
+    own[~own.any(axis=1), -1] = True  # repeats may have pushed a row from among its own neighbours
+    distance, index = (np.asarray(each)[~own].reshape(n, count) for each in (distance, index))
+    tiny = np.finfo(float).eps * max(float(np.abs(places).max(initial=0)), np.finfo(float).tiny)
+    log = np.log(np.maximum(distance, tiny))
+    gaps = np.diff(log, axis=1) * np.arange(1, count)  # behind the k-th, k = 1 …: exponential, with rate d
+    ranks = max(count - 1 - _BEHIND, 0)
+    if not ranks:
+        return np.arange(n)
+    dimension = np.array([_dimension(gaps[:, k:]) for k in range(1, ranks + 1)])
+    # −ln chance of a gap as large as this, where the dimension is that of the rows behind it
+    evidence = gaps[:, :ranks] * dimension
+    # of several gaps the one that chance explains least; and most members must see the same one
+    last = np.where(evidence.max(axis=1) > np.log(n * ranks / _CHANCE), 1 + np.argmax(evidence, axis=1), 0)
+    members: dict[tuple[int, ...], list[int]] = {}
+    for k in np.flatnonzero(last).tolist():
+        members.setdefault(tuple(sorted((k, *index[k, : last[k]].tolist()))), []).append(k)
+    kept = [list(cluster) for cluster, seen_by in members.items() if 2 * len(seen_by) > len(cluster)]
+    rows = np.array([row for cluster in kept for row in cluster], np.int64)
+    firsts = np.array([cluster[0] for cluster in kept for _ in cluster], np.int64)
+    return _components(n, rows, firsts)
+
+
+def joined(*labels: Int[Array, " n"]) -> Int[Array, " n"]:
+    """(n,) groups of rows that are together by any of several labels, numbered from 0 without gaps."""
+    n = len(labels[0])
+    rows, columns = [], []
+    for each in labels:
+        _, first, inverse = np.unique(each, return_index=True, return_inverse=True)
+        rows.append(np.arange(n))
+        columns.append(first[inverse])
+    return _components(n, np.concatenate(rows), np.concatenate(columns))
+
+
+def _components(n: int, rows: Array, columns: Array) -> Int[Array, " n"]:
+    graph = coo_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(n, n))
+    return connected_components(graph, directed=False)[1].astype(np.int64)
+
+
+def _dimension(gaps: Float[Array, "n k"]) -> float:
+    """Intrinsic dimension from k times the logarithm of each distance over the one before, the k-th; 1 at least."""
+    mean = float(np.median(gaps.mean(axis=1)))
+    return max(1.0, 1 / mean) if mean > 0 else 1.0
+
+
+def _scaled(values: Array) -> Array:
+    """Activations in few directions, in units of their spread together."""
+    values = values.astype(np.float64)
+    if values.shape[1] > _AXES and len(values) > _AXES:
+        values = Projection.fit(values, _AXES).apply(values)[0]
+    centred = values - values.mean(axis=0)
+    return centred / max(float(np.sqrt(np.square(centred).sum(axis=1).mean())), np.finfo(float).tiny)

@@ -1,0 +1,108 @@
+"""Maps between activations as plain arrays: some neurons scaled, an affine map, a sum of kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from sametask._types import Array, Float, Int
+
+_BLOCK = 1 << 23
+"""Kernel values held at once."""
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Each neuron of the target is one of the source, scaled and shifted; none of them where the scale is 0.
+
+    Attributes:
+        columns: (m2,) neurons of the source.
+        scales, offset: (m2,).
+        width: number of neurons of the source.
+    """
+
+    columns: Int[Array, " m2"]
+    scales: Float[Array, " m2"]
+    offset: Float[Array, " m2"]
+    width: int
+
+    def __call__(self, x: Float[Array, "n m1"]) -> Float[Array, "n m2"]:
+        """Predict rows of the target."""
+        return x[:, self.columns] * self.scales + self.offset
+
+
+@dataclass(frozen=True)
+class Affine:
+    """An affine map, in factors where these are smaller than their product.
+
+    Attributes:
+        centre: (m1,) of the source.
+        left: (m1, r).
+        right: (r, m2), or None where ``left`` is the whole matrix.
+        offset: (m2,) predicted at the centre.
+    """
+
+    centre: Float[Array, " m1"]
+    left: Float[Array, "m1 r"]
+    right: Float[Array, "r m2"] | None
+    offset: Float[Array, " m2"]
+
+    def __call__(self, x: Float[Array, "n m1"]) -> Float[Array, "n m2"]:
+        """Predict rows of the target."""
+        z = (x - self.centre) @ self.left
+        return (z if self.right is None else z @ self.right) + self.offset
+
+    @property
+    def width(self) -> int:
+        """Number of neurons of the source."""
+        return len(self.centre)
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """A sum of Gaussian kernels around samples of the source: kernel ridge regression.
+
+    Attributes:
+        centre: (m1,) of the source.
+        basis: (m1,) what neurons are multiplied by, so that they count in units of their spread; or (m1, r) where there
+            are more of them than samples, which turns them as well.
+        points: (p, r) samples, in that basis.
+        gamma: kernels are exp(−gamma · squared distance).
+        coefficients: (p, c).
+        right: (c, m2) where the target has more neurons than there are samples, or None.
+        offset: (m2,).
+    """
+
+    centre: Float[Array, " m1"]
+    basis: Float[Array, "m1 ..."]
+    points: Float[Array, "p r"]
+    gamma: float
+    coefficients: Float[Array, "p c"]
+    right: Float[Array, "c m2"] | None
+    offset: Float[Array, " m2"]
+
+    def __call__(self, x: Float[Array, "n m1"]) -> Float[Array, "n m2"]:
+        """Predict rows of the target."""
+        z = on_basis(x - self.centre, self.basis)
+        found = np.empty((len(x), self.coefficients.shape[1]))
+        block = max(1, _BLOCK // len(self.points))
+        for start in range(0, len(z), block):
+            rows = slice(start, start + block)
+            kernel = np.exp(-self.gamma * cdist(z[rows], self.points, "sqeuclidean"))
+            found[rows] = kernel @ self.coefficients
+        return (found if self.right is None else found @ self.right) + self.offset
+
+    @property
+    def width(self) -> int:
+        """Number of neurons of the source."""
+        return len(self.centre)
+
+
+def on_basis(x: Float[Array, "n m1"], basis: Float[Array, "m1 ..."]) -> Float[Array, "n r"]:
+    """Rows by their coordinates along a basis, which one number a neuron stands for where it is diagonal."""
+    return x * basis if basis.ndim == 1 else x @ basis
+
+
+Predictor = Selected | Affine | Expansion
