@@ -341,6 +341,33 @@ def test_units_that_are_none(units, place, capsys):
     assert "--input-units: " in line
 
 
+@pytest.mark.parametrize(
+    ("terms", "names"),
+    [
+        (["--tolerance", "0"], "--tolerance: "),
+        (["--tolerance", "five"], "--tolerance: 'five'"),
+        (["--level", "1"], "--level: "),
+        (["--groups", "nowhere.npy"], "--groups: no such file"),
+    ],
+)
+def test_terms_that_are_none(terms, names, place, capsys):
+    assert names in mistake(capsys, "compare", place / "a.zarr", place / "b.zarr", *terms)
+
+
+def test_terms_are_those_of_compare(place, tmp_path, capsys):
+    groups = np.arange(len(st.Probe.load(place / "a.zarr"))) // 2
+    np.save(tmp_path / "g.npy", groups)
+    run("compare", place / "a.zarr", place / "b.zarr", "--tolerance", "none", "--json", tmp_path / "exact.json")
+    told = json.loads((tmp_path / "exact.json").read_text())
+    assert told["tolerance"] is told["within"] is told["loss"] is None
+    options = ("--tolerance", "0.2", "--units", "neuron", "--level", "0.9", "--groups", tmp_path / "g.npy")
+    run("compare", place / "a.zarr", place / "b.zarr", *options, "--json", tmp_path / "within.json")
+    told = json.loads((tmp_path / "within.json").read_text())
+    assert (told["tolerance"], told["units"], told["level"]) == (0.2, "neuron", 0.9)
+    assert told["loss"][0]["groups"] <= groups.max() + 1
+    capsys.readouterr()
+
+
 # -- translate -------------------------------------------------------------------------------------------------------
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 import sametask as st
 from assertions import raises_one_line
 from sametask import Decision
+from sametask.evidence.grouping import near_duplicates
 from worlds import RandomNetwork
 
 _STEP = st.CentralDifference(1e-4)
@@ -149,6 +152,50 @@ def test_too_few_groups_claim_nothing():
     v = st.compare(_probe(_smooth, x), _probe(_smooth, x), groups=np.arange(120) % 12)
     assert v.decision is Decision.UNDECIDED
     assert "few groups" in _names(v)
+
+
+def test_one_group_and_hardly_more_are_no_trouble():
+    x = _square(120)
+    one, two = (RandomNetwork.draw(2, 5, seed) for seed in (1, 2))
+    probes = _probe(one, x), _probe(two, x)
+    with raises_one_line("groups", "one group"):
+        st.compare(*probes, groups=np.zeros(120, int))
+    for size in (40, 8, 6, 4):
+        v = st.compare(*probes, groups=np.arange(120) // size)
+        assert v.determines == ("cannot tell",) * 2 or 120 // size >= 20
+        assert np.isfinite([loss.high for loss in v.loss]).all()
+
+
+def test_long_clips_are_kept_together():
+    """Nobody said what belongs together: sixty clips of 45 frames."""
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.uniform(-1, 1, (60, 4)), 45, 0) + 1e-3 * rng.normal(size=(2700, 4))
+    assert near_duplicates((x, np.sin(x))).max() < 70
+
+
+def test_neurons_that_are_hardly_ever_active_are_not_judged_and_that_is_said():
+    """Each cell of a code for an input of its own is active in few rows: nothing is known of any."""
+    x = _square(300)
+    centres = np.linspace(-1, 1, 60)
+    line = _probe(lambda x: np.hstack([x[:, :1], x[:, :1] ** 2]), x)
+    code = _probe(lambda x: np.maximum(0, 0.03 - np.abs(x[:, 1:] - centres)) * 30, x, way=st.CentralDifference(1e-6))
+    v = st.compare(line, code, units="neuron")
+    assert v.determines[0] != "yes"
+    assert v.loss[0].value == 1
+    assert v.loss[0].unjudged == 60
+    assert "neurons not judged" in _names(v)
+    json.dumps(v.to_dict(), allow_nan=False)
+
+
+def test_the_order_of_rows_is_nobody_s_choice():
+    x = _square(150)
+    one, two = (RandomNetwork.draw(2, 5, seed) for seed in (1, 2))
+    first, second = _probe(one, x, ids=np.arange(150)), _probe(two, x, ids=np.arange(150))
+    mixed = second.take(np.random.default_rng(0).permutation(150))
+    one_way, other_way = st.compare(first, second), st.compare(mixed, first)
+    for a, b in zip(one_way.loss, other_way.loss[::-1], strict=True):
+        assert a.value == pytest.approx(b.value, rel=1e-6)
+        assert a.high == pytest.approx(b.high, rel=1e-6)
 
 
 # -- no --------------------------------------------------------------------------------------------------------------

@@ -189,6 +189,8 @@ def _labels(groups: Any, lengths: tuple[int, int]) -> tuple[Array | None, Array 
         if each is None:
             continue
         given = _check.as_array("groups", each, expected)
+        if given.dtype.kind == "O" and all(isinstance(label, str) for label in given.flat):
+            given = given.astype(str)
         if given.ndim != 1 or given.dtype.kind not in "iuU" or len(given) != lengths[k]:
             raise InputError(f"groups: {given.dtype} of shape {given.shape} for {lengths[k]} samples; give {expected}")
         found[k] = np.unique(given, return_inverse=True)[1]

@@ -48,7 +48,7 @@ def test_a_map_of_the_right_kind_is_exact_on_new_rows(name):
     spread = np.sqrt(_TARGETS[name](fresh).var(axis=0).sum())
     missed = np.sqrt(np.square(said.value - _TARGETS[name](fresh)).sum(axis=1).mean())
     assert missed < (0.05 if name == "smooth" else 1e-6) * spread
-    assert said.inside.mean() > 0.95
+    assert said.inside.mean() > 0.9
 
 
 @pytest.mark.parametrize("widths", [(40, 3), (3, 40), (40, 50)])

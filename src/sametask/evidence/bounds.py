@@ -48,7 +48,9 @@ class Deviations:
         means, errors = _ratio(draws, sums, sizes)
         # a draw of groups that all miss alike says nothing of how sure it is
         least = np.maximum(_LEAST * error, np.finfo(float).tiny)
-        drawn = np.where(error > 0, (mean - means) / np.maximum(errors, least), 0.0)
+        drawn = np.where(
+            (error > 0) & (draws.sum(axis=1, keepdims=True) > 0), (mean - means) / np.maximum(errors, least), 0.0
+        )
         # what is not known of the noise is normal, and has no draws
         return Deviations(parts.values, np.hypot(error[0], parts.unsure), drawn)
 
@@ -59,7 +61,7 @@ _LEAST = 0.1
 
 def _ratio(weights: Array, sums: Array, sizes: Array) -> tuple[Array, Array]:
     """(draws, c) means over rows of drawn groups, and their standard errors."""
-    number = (weights @ sizes)[:, None]
+    number = np.maximum(weights @ sizes, 1)[:, None]
     mean = weights @ sums / number
     squares = weights @ np.square(sums) - 2 * mean * (weights @ (sums * sizes[:, None]))
     squares += np.square(mean) * (weights @ np.square(sizes))[:, None]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
+from scipy.spatial.distance import cdist
 
 from sametask._types import Array, Float, Int
 from sametask.numerics.manifold import Projection
 
-_AROUND = 40
-"""Rows around each among which a gap is looked for; larger clusters are not near-duplicates but parts."""
+_AROUND = (40, 400)
+"""Rows around each among which a gap is looked for: the first sees small clusters that lie close to others better, the
+last is the size beyond which none is found."""
 _BEHIND = 8
 """Distances behind a gap by which the dimension is told."""
 _CHANCE = 0.01
@@ -34,22 +35,32 @@ def near_duplicates(activations: tuple[Float[Array, "n m1"], Float[Array, "n m2"
     places = np.concatenate([_scaled(each) for each in activations], axis=1)
     if n < 4:
         return np.arange(n)
-    count = min(_AROUND, n - 1)
-    distance, index = KDTree(places).query(places, count + 1)
+    count = min(_AROUND[-1], n - 1)
+    distance, index = _nearest(places, count + 1)
     own = index == np.arange(n)[:, None]
     own[~own.any(axis=1), -1] = True  # repeats may have pushed a row from among its own neighbours
     distance, index = (np.asarray(each)[~own].reshape(n, count) for each in (distance, index))
     tiny = np.finfo(float).eps * max(float(np.abs(places).max(initial=0)), np.finfo(float).tiny)
     log = np.log(np.maximum(distance, tiny))
+    return joined(*(_clusters(log[:, :most], index) for most in _AROUND))
+
+
+def _clusters(log: Float[Array, "n k"], index: Int[Array, "n ..."]) -> Int[Array, " n"]:
+    """(n,) groups by gaps among the logarithms of distances to the nearest, which ``index`` names."""
+    n, count = log.shape
     gaps = np.diff(log, axis=1) * np.arange(1, count)  # behind the k-th, k = 1 …: exponential, with rate d
-    ranks = max(count - 1 - _BEHIND, 0)
-    if not ranks:
+    ranks = count - 1 - _BEHIND
+    if ranks < 1:
         return np.arange(n)
     dimension = np.array([_dimension(gaps[:, k:]) for k in range(1, ranks + 1)])
+    if count > _AROUND[0]:
+        # the last distances alone may lie within one cluster, which would seem to have any number of dimensions
+        dimension = np.minimum(dimension, _dimension(gaps))
     # −ln chance of a gap as large as this, where the dimension is that of the rows behind it
     evidence = gaps[:, :ranks] * dimension
     # of several gaps the one that chance explains least; and most members must see the same one
-    last = np.where(evidence.max(axis=1) > np.log(n * ranks / _CHANCE), 1 + np.argmax(evidence, axis=1), 0)
+    least = np.log(n * ranks * len(_AROUND) / _CHANCE)
+    last = np.where(evidence.max(axis=1) > least, 1 + np.argmax(evidence, axis=1), 0)
     members: dict[tuple[int, ...], list[int]] = {}
     for k in np.flatnonzero(last).tolist():
         members.setdefault(tuple(sorted((k, *index[k, : last[k]].tolist()))), []).append(k)
@@ -68,6 +79,23 @@ def joined(*labels: Int[Array, " n"]) -> Int[Array, " n"]:
         rows.append(np.arange(n))
         columns.append(first[inverse])
     return _components(n, np.concatenate(rows), np.concatenate(columns))
+
+
+def _nearest(places: Float[Array, "n d"], count: int) -> tuple[Float[Array, "n k"], Int[Array, "n k"]]:
+    """The nearest of each, itself among them: by all distances, as trees do not help in many dimensions."""
+    distance, index = np.empty((len(places), count)), np.empty((len(places), count), np.int64)
+    for start in range(0, len(places), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        far = cdist(places[rows], places)
+        near = np.argpartition(far, count - 1, axis=1)[:, :count] if count < len(places) else np.argsort(far, axis=1)
+        near = np.take_along_axis(
+            near, np.argsort(np.take_along_axis(far, near, axis=1), axis=1, kind="stable"), axis=1
+        )
+        distance[rows], index[rows] = np.take_along_axis(far, near, axis=1), near
+    return distance, index
+
+
+_BLOCK = 512
 
 
 def _components(n: int, rows: Array, columns: Array) -> Int[Array, " n"]:

@@ -11,8 +11,8 @@ from sametask._types import Array, Bool, Float
 from sametask.probes.noise import Noise
 
 UNITS = ("layer", "neuron")
-_CONSTANT = 1e-12
-"""Variance of a neuron, as a share of the largest, from which it is constant but for rounding."""
+_ROUNDING = 16.0
+"""Units in the last place of a neuron's largest value: it is constant if it is spread no more than sums round."""
 _OFF_MODE = 20
 """Rows away from its most frequent value, from which a neuron counts by itself: fewer say nothing of its variance."""
 _ROWS, _AXES = 1000, 3
@@ -62,6 +62,8 @@ class Loss:
         lost: by neuron and by direction.
         rows: number of rows that the error is known at.
         groups: number of groups among these; rows where none were given.
+        unjudged: number of neurons of the target that vary, but in too few rows, or by too little beside their noise,
+            to count by themselves.
     """
 
     value: float
@@ -74,6 +76,7 @@ class Loss:
     lost: Lost
     rows: int
     groups: int
+    unjudged: int = 0
 
     def sufficient(self, tolerance: float) -> str | None:
         """The simplest map whose bound is within ``tolerance``; None where there is none."""
@@ -88,11 +91,13 @@ class Yardstick:
         spread: (m,) variance of each neuron.
         counts: (m,) neurons that count by themselves.
         noise: of the target's answers, or None.
+        unjudged: number of neurons that vary, and do not count by themselves.
     """
 
     spread: Float[Array, " m"]
     counts: Bool[Array, " m"]
     noise: Noise | None
+    unjudged: int = 0
 
     @staticmethod
     def of(target: Float[Array, "n m"], noise: Noise | None = None) -> Yardstick:
@@ -106,15 +111,15 @@ class Yardstick:
         variance = values.var(axis=0)
         spread = variance if noise is None else np.maximum(variance - noise.variance, 0)
         digits = np.finfo(given.dtype if given.dtype.kind == "f" else np.float64).eps
-        rounding = np.square(digits * np.abs(values).max(axis=0, initial=0))
-        counts = (spread > _CONSTANT * spread.max(initial=0)) & (spread > rounding)
+        varies = spread > np.square(_ROUNDING * digits * np.abs(values).max(axis=0, initial=0))
+        counts = varies.copy()
         if noise is not None:
             # the variance of an estimate of variance from n rows and that of the noise
             unsure = np.sqrt(2 / len(values)) * variance + np.sqrt(2 / noise.freedom) * noise.variance
             counts &= spread > 2 * unsure
         least = min(_OFF_MODE, len(values) // 2)
         counts &= _off_mode(values) >= least
-        return Yardstick(spread, counts, noise)
+        return Yardstick(spread, counts, noise, int((varies & ~counts).sum()))
 
     def parts(self, errors: Float[Array, "n m"], units: str) -> Parts:
         """What a squared loss is the largest of: one part in layer units, one for each neuron that counts in neuron
@@ -157,8 +162,8 @@ class Parts:
 
     @property
     def squared(self) -> float:
-        """The largest; 0 of none."""
-        return float(self.values.max()) if len(self.values) else 0.0
+        """The largest; 1, as of a map that says nothing, if there are none."""
+        return float(self.values.max()) if len(self.values) else 1.0
 
     def worst(self, most: int) -> Parts:
         """The parts with the largest values."""

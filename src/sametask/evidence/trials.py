@@ -27,6 +27,8 @@ _WORST = 20
 """Neurons whose bounds are looked at, the worst by their loss: those of others are below."""
 _GOOD = 1e-3
 """Losses of less are not held against the map by charts, which takes as long as all others together."""
+_MANY = 100
+"""Rows on which a map must have been tried to be preferred to maps tried on all."""
 _AS_GOOD = 1.01
 """Of maps whose errors differ by less than 1 % the simplest is taken."""
 
@@ -105,10 +107,11 @@ def both_ways(
         found.append(_trials(values[source], values[target], split, yardstick, units, draws, geometry[source], seed))
     every = [each.deviations for way in found for each in way]
     bounds = iter(simultaneous(every, level))
-    highs = [[root(float(next(bounds).max(initial=0.0))) for _ in way] for way in found]
+    # a loss that no neuron counts for has no bound below that of a map that says nothing
+    highs = [[root(float(bound.max())) if len(bound := next(bounds)) else 1.0 for _ in way] for way in found]
     ways = []
     for k, (way, high, yardstick) in enumerate(zip(found, highs, yardsticks, strict=True)):
-        best = _chosen(way, yardstick, units)
+        best = _chosen(way, high, yardstick, units)
         ways.append(_told(way, high, best, yardstick, units, names[1 - k], values[1 - k], split))
 
     def confidence(tolerance: float, asked: Sequence[int] = (0, 1)) -> float:
@@ -198,13 +201,14 @@ def _choices(
     return [best, *((best[0], each) for each in lower[-1:])]
 
 
-def _chosen(way: Sequence[Trial], yardstick: Yardstick, units: str) -> Trial:
-    """The map with the least error, the simplest of those that are as good; geometry only if it is better than these on
-    the rows at which its error is known."""
-    best = next(each for each in way if each.candidate is not None and each.errors is not None)
+def _chosen(way: Sequence[Trial], highs: Sequence[float], yardstick: Yardstick, units: str) -> Trial:
+    """The map with the least error, the simplest of those that are as good; geometry, which is tried on a fifth of the
+    rows, only if these are many, it is better than the others on them, and its bound is lower."""
+    place = next(k for k, each in enumerate(way) if each.candidate is not None and each.errors is not None)
+    best = way[place]
     assert best.errors is not None
-    for each in way:
-        if each.candidate is None:
+    for each, high in zip(way, highs, strict=True):
+        if each.candidate is None and each.known.sum() >= _MANY and high < highs[place]:
             there = yardstick.squared(best.errors[each.known], units)
             if root(each.squared) * _AS_GOOD < root(there):
                 return each
@@ -246,5 +250,6 @@ def _told(
         lost=lost(errors, target[best.known], yardstick, names),
         rows=int(best.known.sum()),
         groups=len(np.unique(split.groups[best.known])),
+        unjudged=yardstick.unjudged,
     )
     return Best(loss, best, yardstick)

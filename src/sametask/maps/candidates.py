@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 from sklearn.linear_model import RidgeCV
 
 from sametask._types import Array, Float
-from sametask.maps.predictors import Affine, Expansion, Predictor, Selected, on_basis
+from sametask.maps.predictors import Affine, Expansion, Predictor, Selected, on_basis, squared_distances
 
 SIMPLEST_FIRST = ("identity", "permutation", "rotation", "linear", "smooth", "geometry")
 """Names of maps; each kind holds more than the one before."""
@@ -23,6 +23,8 @@ PENALTIES = (1e-10, 1e-6, 1e-3, 1e-2)
 _LEAST_PENALTY = 1e-13
 """Rounding allows for no less."""
 _RIDGE = np.logspace(-8, 3, 23)
+_WIDER = 4
+"""Targets wider than this many times their rows are turned to as many directions first: coefficients would be large."""
 _USUAL = 300
 """Samples whose distances set the width of kernels."""
 _MATCHED = 1000
@@ -121,9 +123,12 @@ def linear(source: Float[Array, "n m1"], target: Float[Array, "n m2"]) -> Affine
 
 def kernel_ridge(source: Float[Array, "n m1"], target: Float[Array, "n m2"], gamma: float, penalty: float) -> Expansion:
     """Kernel ridge regression with Gaussian kernels, on neurons in units of their spread."""
-    centre, basis, offset, wanted, right = _reduced(source, target)
+    centre, offset = source.mean(axis=0), target.mean(axis=0)
+    basis, wanted, right = 1 / _spread(source), target - offset, None
+    if target.shape[1] > _WIDER * len(target):
+        wanted, right = _turned(wanted)
     points = on_basis(source - centre, basis)
-    kernel = np.exp(-gamma * cdist(points, points, "sqeuclidean"))
+    kernel = np.exp(-gamma * squared_distances(points, points))
     kernel[np.diag_indices_from(kernel)] += penalty
     try:
         found = cho_solve(cho_factor(kernel, lower=True, overwrite_a=False, check_finite=False), wanted)
@@ -149,9 +154,14 @@ def _reduced(source: Array, target: Array) -> tuple[Array, Array, Array, Array, 
         scaled = (source - centre) / _spread(source)
         basis = np.linalg.svd(scaled, full_matrices=False)[2].T / _spread(source)[:, None]
     if target.shape[1] > n:
-        left, sizes, right = np.linalg.svd(wanted, full_matrices=False)
-        wanted = left * sizes
+        wanted, right = _turned(wanted)
     return centre, basis, offset, wanted, right
+
+
+def _turned(values: Float[Array, "n m"]) -> tuple[Float[Array, "n n"], Float[Array, "n m"]]:
+    """Values in as many directions as there are rows, and what carries them back."""
+    left, sizes, right = np.linalg.svd(values, full_matrices=False)
+    return left * sizes, right
 
 
 def _affine(centre: Array, left: Array, right: Array | None, offset: Array) -> Affine:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import KDTree
 
+from sametask._check import InputError
 from sametask._types import Array, Float, Int
 from sametask.maps.estimate import Estimate
 from sametask.maps.predictors import Predictor
@@ -21,8 +22,10 @@ _AROUND = 24
 """Rows around a place whose errors tell the one to expect there."""
 _INSIDE = 0.99
 """Share of the rows themselves that are within the support by the distance to all others."""
-_NEAR = 8
+_NEAR = 3
 """Rows around a sample that say how far apart rows lie there."""
+_LARGEST = 1e150
+"""Squares of more overflow."""
 _FARTHEST = 100.0
 """Distance beyond the support, in its own reach, from which on uncertainty grows no more."""
 
@@ -82,7 +85,10 @@ class Support:
         weight = 1 / (np.square(distance) + np.square(reach)[:, None] + np.finfo(float).tiny)
         local = np.sqrt((weight * np.square(self.error[index])).sum(axis=1) / weight.sum(axis=1))
         beyond = np.clip(distance[:, 0] - reach, 0, _FARTHEST * reach)
-        return np.hypot(local, beyond * self.slope), distance[:, 0] <= reach
+        # what smooth maps leave out grows with a high power of the distance, the target with the first
+        away = np.clip(distance[:, 0] / np.maximum(reach, np.finfo(float).tiny), 1, _FARTHEST)
+        most = np.maximum(beyond * self.slope, local)
+        return np.hypot(np.minimum(local * away**4, most), beyond * self.slope), distance[:, 0] <= reach
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,8 @@ class FittedMap:
     def __call__(self, activations: Float[Array, "p m"], metric: Any = None) -> Estimate:
         """Predict; a local metric, where there is one, is not used."""
         x = np.asarray(activations, np.float64)
+        if np.abs(x).max(initial=0) > _LARGEST:
+            raise InputError(f"activations: {np.abs(x).max():.3g}; give values whose squares can be told")
         uncertainty, inside = self.support(x)
         return Estimate(self.predictor(x), uncertainty, inside)
 

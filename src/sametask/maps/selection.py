@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
+from sametask._check import InputError
 from sametask._types import Array, Bool, Float, Int
 from sametask.maps.candidates import Candidate
 
@@ -29,7 +30,13 @@ class Split:
 
     @staticmethod
     def of(groups: Int[Array, " n"], seed: int) -> Split:
-        """Five folds of about one size, drawn by group; ``groups`` are numbered from 0 without gaps."""
+        """Five folds of about one size, drawn by group; ``groups`` are numbered from 0 without gaps.
+
+        Raises:
+            InputError: there is one group only.
+        """
+        if groups.max() < 1:
+            raise InputError("groups: all rows that correspond are of one group; give two or more, twenty for a bound")
         drawn = np.random.default_rng(seed).permutation(groups.max() + 1)[groups]
         folds = np.empty(len(groups), np.int64)
         count = min(FOLDS, int(groups.max()) + 1)

@@ -20,16 +20,18 @@ class Noise:
         variance: (m,) of each neuron's activations as they stand in the probe, which are means where inputs were
             evaluated more than once.
         freedom: degrees of freedom of the estimate.
-        share: root mean square deviation of a single answer, as a share of the spread over inputs.
+        share: root mean square deviation of a single answer, as a share of the spread of mean answers over inputs.
+        averaged: answers to each input that the activations are means of.
     """
 
     variance: Float[Array, " m"]
     freedom: int
     share: float
+    averaged: int = 1
 
     def select(self, neurons: Int[Array, " k"]) -> Noise:
         """Of some of the neurons."""
-        return Noise(self.variance[neurons], self.freedom, self.share)
+        return Noise(self.variance[neurons], self.freedom, self.share, self.averaged)
 
 
 def noise_of(repeats: Float[Array, "n r m"], spread: Float[Array, " m"], averaged: int) -> Noise | None:
@@ -42,5 +44,7 @@ def noise_of(repeats: Float[Array, "n r m"], spread: Float[Array, " m"], average
     """
     n, r, _ = repeats.shape
     each = repeats.astype(np.float64).var(axis=1, ddof=1).mean(axis=0)
-    share = float(np.sqrt(each.sum() / max(float(spread.sum()), np.finfo(float).tiny)))
-    return Noise(each / averaged, n * (r - 1), share) if share > _ROUNDING else None
+    # activations vary by their inputs, and by what is left of the noise
+    inputs = max(float(spread.sum() - each.sum() / averaged), 1e-2 * float(spread.sum()), np.finfo(float).tiny)
+    share = float(np.sqrt(each.sum() / inputs))
+    return Noise(each / averaged, n * (r - 1), share, averaged) if share > _ROUNDING else None

@@ -102,7 +102,9 @@ class StoredProbe:
         told = self._store.attributes.get("noise")
         if told is None:
             return None
-        return Noise(np.array(told["variance"], float), int(told["freedom"]), float(told["share"]))
+        return Noise(
+            np.array(told["variance"], float), int(told["freedom"]), float(told["share"]), int(told["averaged"])
+        )
 
     @cached_property
     def ids(self) -> Shaped[Array, " n"] | None:

@@ -26,7 +26,7 @@ from sametask.verdict.direction import Direction, directions
 from sametask.verdict.judging import Case, Judgement
 from sametask.verdict.loss_findings import alike_rows, of_answers, uncharted
 from sametask.verdict.single import Single
-from sametask.verdict.thresholds import AGAINST, FEWEST_GROUPS
+from sametask.verdict.thresholds import AGAINST, FEWEST_GROUPS, LEAST_ALONG
 from sametask.verdict.verdict import Trial
 
 _MOST = 10_000
@@ -51,27 +51,12 @@ def judge(case: Case) -> Judgement:
         geometry=(fifth.forward, fifth.backward),
         seed=pairs.seed,
     )
-    losses = (found[0].loss, found[1].loss)
-    few = pairs.split.size < FEWEST_GROUPS.value
-    holds = [each.high <= tolerance and not few for each in losses]
-    # what random answers leave apart may be nothing but that
-    random = any(probe.noise is not None for probe in case.probes)
-    exact = None
-    if not all(holds):
-        exact = _exact(case, pairs)
-        losses = tuple(
-            loss if yes else _with_least(loss, pairs, k)
-            for k, (loss, yes) in enumerate(zip(losses, holds, strict=True))
-        )
-    answers = tuple(
-        YES if yes else NO if exact and not random and _ruled_out(loss, exact[k], tolerance) else CANNOT_TELL
-        for k, (loss, yes) in enumerate(zip(losses, holds, strict=True))
-    )
+    answers, losses, exact = _answered(case, pairs, (found[0].loss, found[1].loss))
     decision = decision_of(answers)
     sure = [confidence(tolerance, [k for k in (0, 1) if answers[k] == YES])] if YES in answers else []
     if exact is not None:
         sure += [1 - exact[k].holds for k in (0, 1) if answers[k] == NO]
-    findings = [*pairs.findings, *of_answers(answers, losses, exact, pairs.split, pairs.rows, few=few)]
+    findings = [*pairs.findings, *of_answers(answers, losses, exact, pairs.split, pairs.rows, case.terms)]
     evidence = []
     if exact is not None:
         # elsewhere it says nothing: functions known to hold may lose much more than the tolerance
@@ -92,9 +77,32 @@ def judge(case: Case) -> Judgement:
         None if one is None or two is None else (one, two),
         None,
         _tried(found[shown], shown, pairs, fifth),
-        loss=(losses[0], losses[1]),
-        determines=(answers[0], answers[1]),
+        loss=losses,
+        determines=answers,
     )
+
+
+def _answered(
+    case: Case, pairs: _Pairs, losses: tuple[Loss, Loss]
+) -> tuple[tuple[str, str], tuple[Loss, Loss], tuple[Direction, Direction] | None]:
+    """Yes, no or cannot tell, each way; losses with their lower bounds; and the exact test, where it was asked."""
+    tolerance = case.terms.tolerance
+    assert tolerance is not None
+    enough = pairs.split.size >= FEWEST_GROUPS.value
+    answers = [YES if loss.high <= tolerance and enough else CANNOT_TELL for loss in losses]
+    if CANNOT_TELL not in answers:
+        return (YES, YES), losses, None
+    exact, found = _exact(case, pairs), list(losses)
+    # what random answers leave apart may be nothing but that, and a metric that does not show which way samples lie
+    # from one another shows neither what is lost nor how steep a map may be
+    if all(probe.noise is None for probe in case.probes) and pairs.along >= LEAST_ALONG.value:
+        for k in (0, 1):
+            if answers[k] == YES:
+                continue
+            found[k] = _with_least(losses[k], pairs, k)
+            if _ruled_out(found[k], exact[k], tolerance):
+                answers[k] = NO
+    return (answers[0], answers[1]), (found[0], found[1]), exact
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,7 @@ class _Pairs:
     def of(case: Case) -> _Pairs:
         """Those of a case; of very many some."""
         rng = np.random.default_rng(int(case.rng.integers(2**31)))
-        rows, groups = case.pairs, case.groups
+        rows, groups = _in_order(case)
         kept = np.arange(len(rows))
         if len(rows) > _MOST:
             labels = np.arange(len(rows)) if groups is None else joined(groups)
@@ -132,10 +140,27 @@ class _Pairs:
         seed = int(rng.integers(2**31))
         return _Pairs(singles, rows, Split.of(groups, seed), seed, tuple(alike_rows(given, alike, groups)))
 
+    @cached_property
+    def along(self) -> float:
+        """The usual share of the step to the nearest sample that lies along the local metric's directions; of the
+        network of which it is less."""
+        return min(_along(single) for single in self.singles)
+
     @property
     def activations(self) -> tuple[Array, Array]:
         """Of the two networks, row by row."""
         return self.singles[0].probe.activations, self.singles[1].probe.activations
+
+
+def _in_order(case: Case) -> tuple[Array, Array | None]:
+    """Pairs, and their groups, in an order of their own if both probes name them alike: whose rows come first, and how
+    they are ordered, is nobody's choice."""
+    pairs, groups = case.pairs, case.groups
+    one, two = (single.given.ids for single in case.singles)
+    if one is None or two is None or not np.array_equal(one[pairs[:, 0]], two[pairs[:, 1]]):
+        return pairs, groups
+    order = np.argsort(one[pairs[:, 0]], kind="stable")
+    return pairs[order], None if groups is None else groups[order]
 
 
 class _Charted:
@@ -176,7 +201,7 @@ class _Charted:
         """Rows of one fold, and what the map by charts of the others says there, forward and backward."""
         if len(self._pairs.rows) > self._case.method.landmarks or self.whole[0] is None:
             return None
-        if min(_along(single) for single in self._pairs.singles) < _TANGENT:
+        if self._pairs.along < _TANGENT:
             return None
         folds = self._pairs.split.folds
         seen, held = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)

@@ -11,6 +11,7 @@ from sametask.maps.selection import Split
 from sametask.verdict.by_function import few_rows_disagree, too_few_to_follow
 from sametask.verdict.decision import NO, YES
 from sametask.verdict.direction import Direction
+from sametask.verdict.terms import Terms
 from sametask.verdict.thresholds import AGAINST, FEWEST_GROUPS
 from sametask.verdict.words import in_percent
 
@@ -46,12 +47,12 @@ def of_answers(
     exact: tuple[Direction, Direction] | None,
     split: Split,
     rows: Array,
-    *,
-    few: bool,
+    terms: Terms,
 ) -> list[Finding]:
     """Why a direction is no, or cannot be told, and what to do."""
-    found = []
-    if few:
+    found, tolerance = [], terms.tolerance
+    assert tolerance is not None
+    if split.size < FEWEST_GROUPS.value:
         found.append(
             Finding(
                 "few groups",
@@ -61,7 +62,18 @@ def of_answers(
             )
         )
     for k, (answer, loss) in enumerate(zip(answers, losses, strict=True)):
-        if answer == YES:
+        if loss.unjudged and terms.units == "neuron":
+            found.append(
+                Finding(
+                    "neurons not judged",
+                    f"{loss.unjudged} of its neurons vary in fewer than 20 rows, or no more than their noise: in "
+                    "neuron units they do not count",
+                    "rows at which they are active",
+                    Severity.WARNING,
+                    _NAMES[1 - k],
+                )
+            )
+        if answer == YES or (loss.high <= tolerance and split.size < FEWEST_GROUPS.value):
             continue
         source, target = _NAMES[k], _NAMES[1 - k]
         if answer == NO:

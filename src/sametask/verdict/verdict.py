@@ -195,6 +195,11 @@ class Verdict:
     @property
     def meaning(self) -> str:
         """The decision in a sentence."""
+        if self.decision is Decision.UNDECIDED and YES in self.determines:
+            one, two = ("first", "second") if self.determines[0] == YES else ("second", "first")
+            way = f"The {two}'s activations follow from the {one}'s"
+            rest = "the other way round these samples cannot tell"
+            return f"{way}; {rest}." if CANNOT_TELL in self.determines else f"{way}."
         if not self.partial or self.overlap is None:
             return _MEANING[self.decision]
         one, two = self.overlap

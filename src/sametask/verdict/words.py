@@ -24,7 +24,8 @@ def headline(verdict: Verdict) -> str:
     if verdict.decision is Decision.EQUIVALENT:
         return f"The same, to within {reached}"
     if verdict.decision is Decision.UNDECIDED:
-        return f"Undecided at {in_percent(tolerance)}: equal up to {reached}"
+        what = f"equal up to {reached}" if within.value < 1 else "not shown to be equal at all"
+        return f"Undecided at {in_percent(tolerance)}: {what}"
     if verdict.decision is Decision.INEQUIVALENT:
         least = min(each.low for each in verdict.loss)
         return f"Different at {in_percent(tolerance)}: each loses {in_percent(least)} or more"
