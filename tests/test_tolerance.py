@@ -338,7 +338,7 @@ def test_neither_order_of_rows_nor_of_networks_changes_the_answer():
 
 def test_no_is_less_than_cannot_tell_is_less_than_yes_as_the_tolerance_grows():
     rank = {"no": 0, "cannot tell": 1, "yes": 2}
-    x = _square(300)
+    x = _square(200)
     rng = np.random.default_rng(0)
     others = (
         lambda x: np.hstack([x[:, :1], 0.2 * np.sin(x[:, 1:])]),
@@ -347,7 +347,7 @@ def test_no_is_less_than_cannot_tell_is_less_than_yes_as_the_tolerance_grows():
     )
     for other in others:
         probes = _probe(_smooth, x), _probe(other, x, way=st.Neighbours(16, 2))
-        answers = [st.compare(*probes, tolerance=t).determines for t in (0.01, 0.05, 0.2, 0.5, 0.9)]
+        answers = [st.compare(*probes, tolerance=t).determines for t in (0.01, 0.05, 0.3, 0.9)]
         for direction in (0, 1):
             ranks = [rank[each[direction]] for each in answers]
             assert ranks == sorted(ranks)

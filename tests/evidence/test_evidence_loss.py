@@ -173,6 +173,9 @@ def test_near_duplicates_are_found_and_rows_of_dense_samples_are_not():
     truth = np.repeat(np.arange(60), 10)
     together = found[:, None] == found
     assert np.mean(together[truth[:, None] == truth]) > 0.9
+    # classes lie apart from one another, and their members are not near
+    classes = 2 * rng.normal(size=(5, 60))[rng.integers(0, 5, 300)] + 0.3 * rng.normal(size=(300, 60))
+    assert near_duplicates((classes, np.tanh(classes))).max() == 299
     repeated = np.tile(rng.normal(size=(50, 3)), (2, 1))
     assert near_duplicates((repeated, repeated)).tolist() == list(range(50)) * 2
 

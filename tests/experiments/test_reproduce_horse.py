@@ -9,6 +9,7 @@ from sametask.experiments import horse
 from sametask.experiments.reproduce import reproduce
 
 
+@pytest.mark.slow  # three minutes, half of them training
 def test_what_camera_2_would_see_is_foreseen(tmp_path):
     ran = reproduce("horse", tmp_path, quick=True)
     tables = {table.title: {row[0]: row[1] for row in table.rows} for table in ran.tables}

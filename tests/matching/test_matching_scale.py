@@ -110,7 +110,7 @@ def test_without_anchors_the_factor_is_known_as_well_as_is_said(world):
     assert abs(match.relative_scale / _FACTOR - 1) < 4 * match.relative_scale_deviation
 
 
-@pytest.mark.parametrize("world", ["interval", "rectangle"])
+@pytest.mark.parametrize("world", ["interval", pytest.param("rectangle", marks=pytest.mark.slow)])
 def test_without_anchors_places_are_as_uncertain_as_the_unit(world):
     """A wrong unit moves places as far as they are from the middle; the middle moves where edges leave room, and more
     where the two do not fit in size: what is said may be twice as much, not less. It is told by four halves, and

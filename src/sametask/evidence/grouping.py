@@ -17,6 +17,8 @@ _BEHIND = 8
 """Distances behind a gap by which the dimension is told."""
 _CHANCE = 0.01
 """Chance that rows which do not belong together show such a gap anywhere."""
+_NEAR = 0.1
+"""Of the spread of both networks: rows that differ by more, twice the default tolerance, are no near-duplicates."""
 _AXES = 32
 
 
@@ -25,14 +27,14 @@ def near_duplicates(activations: tuple[Float[Array, "n m1"], Float[Array, "n m2"
 
     Of rows drawn independently in d dimensions the distance to the (k + 1)-th neighbour exceeds t times that to the
     k-th with a chance of t to the power of −d k. Rows nearer than a gap that would have a chance of 1 % among all rows
-    and all k belong together. The dimension is estimated from the distances beyond the gap (Levina & Bickel 2004), and
-    taken to be 1 at least.
+    and all k, and nearer than a tenth of the spread, belong together. The dimension is estimated from the distances
+    beyond the gap (Levina & Bickel 2004), and taken to be 1 at least.
 
     Args:
         activations: of the two networks, row by row at the same inputs.
     """
     n = len(activations[0])
-    places = np.concatenate([_scaled(each) for each in activations], axis=1)
+    places = np.concatenate([_scaled(each) for each in activations], axis=1) / np.sqrt(2)
     if n < 4:
         return np.arange(n)
     count = min(_AROUND[-1], n - 1)
@@ -60,6 +62,7 @@ def _clusters(log: Float[Array, "n k"], index: Int[Array, "n ..."]) -> Int[Array
     evidence = gaps[:, :ranks] * dimension
     # of several gaps the one that chance explains least; and most members must see the same one
     least = np.log(n * ranks * len(_AROUND) / _CHANCE)
+    evidence[log[:, :ranks] > np.log(_NEAR)] = 0  # apart from the rest, and not near: parts, such as classes
     last = np.where(evidence.max(axis=1) > least, 1 + np.argmax(evidence, axis=1), 0)
     members: dict[tuple[int, ...], list[int]] = {}
     for k in np.flatnonzero(last).tolist():
