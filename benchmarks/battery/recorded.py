@@ -49,7 +49,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class _World:
-    """Inputs: so many at a time, and how they are probed."""
+    """Where inputs come from: a draw of n of them, and how they are probed."""
 
     rng: np.random.Generator
     name: str
@@ -282,11 +282,11 @@ def draw(seed: int, most: int = 3000) -> Recorded:
         heard.append(np.mean([network(fresh) for _ in range(repeats)], axis=0))
         probes.append(st.probe(st.from_callable(network), x, way, ids=np.arange(len(x)), repeats=repeats))
     units = "neuron" if rng.integers(4) == 0 else "layer"
-    told = f"{kind} {words}, {world.name}, {len(x)} rows, {way.kind}, {units}" + (
+    described = f"{kind} {words}, {world.name}, {len(x)} rows, {way.kind}, {units}" + (
         ", groups" if groups is not None else ""
     )
     meant = first(fresh), second(fresh)
-    return Recorded(kind, told, probes[0], probes[1], (heard[0], heard[1]), meant, groups, units, lost)
+    return Recorded(kind, described, probes[0], probes[1], (heard[0], heard[1]), meant, groups, units, lost)
 
 
 def _noisy(f: Rows, size: float, rng: np.random.Generator) -> Rows:

@@ -16,7 +16,7 @@ _ROUNDING = 16.0
 _OFF_MODE = 20
 """Rows away from its most frequent value, from which a neuron counts by itself: fewer say nothing of its variance."""
 _ROWS, _AXES = 1000, 3
-"""Rows by which directions of error are told, and how many directions are named."""
+"""Rows by which directions of error are found, and how many directions are named: these only describe."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Yardstick:
         """The spread of a network's activations.
 
         Neurons count by themselves unless they are constant, off their most frequent value in fewer than 20 rows (in
-        fewer rows than that all told: unless they are constant), or spread no more than their noise or digits.
+        fewer than 40 rows in all: in fewer than half of them), or spread no more than their noise or digits.
         """
         given = np.asarray(target)
         values = given.astype(np.float64)

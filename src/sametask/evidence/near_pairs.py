@@ -6,13 +6,13 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from sametask._types import Array, Float
+from sametask.evidence.bounds import DRAWS
 from sametask.numerics.manifold import SampledManifold
 
 _SLACK = 2.0
 """Slopes of a map may exceed what the local metrics show at both ends by this factor: between samples they bend."""
 _SURELY = 0.01
 """Quantile of the bootstrap that is taken for the bound."""
-_DRAWS = 999
 
 
 def least_loss(
@@ -47,7 +47,8 @@ def least_loss(
     apart = np.linalg.norm(a - a[other], axis=1), np.linalg.norm(b - b[other], axis=1)
     excess = np.maximum(apart[1] - resolutions[1] - slope * (apart[0] + resolutions[0]), 0) / 2
     spread = float(np.square(b - b.mean(axis=0)).sum(axis=1).mean())
-    means = _means(np.square(excess), seed)
+    rng = np.random.default_rng(seed)
+    means = rng.multinomial(n, np.full(n, 1 / n), size=DRAWS) @ np.square(excess) / n
     return float(np.sqrt(np.quantile(means, _SURELY) / max(spread, np.finfo(float).tiny)))
 
 
@@ -63,10 +64,3 @@ def resolution(values: Float[Array, "n m"]) -> float:
         if 1 < len(different) < len(column) / 2:
             steps.append(float(np.median(np.diff(different))))
     return float(np.linalg.norm(steps)) if steps else 0.0
-
-
-def _means(values: Array, seed: int) -> Float[Array, " draws"]:
-    """Means of draws with replacement."""
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=_DRAWS)
-    return weights @ values / len(values)

@@ -112,7 +112,7 @@ def both_ways(
     ways = []
     for k, (way, high, yardstick) in enumerate(zip(found, highs, yardsticks, strict=True)):
         best = _chosen(way, high, yardstick, units)
-        ways.append(_told(way, high, best, yardstick, units, names[1 - k], values[1 - k], split))
+        ways.append(_best_of(way, high, best, yardstick, units, names[1 - k], values[1 - k], split))
 
     def confidence(tolerance: float, asked: Sequence[int] = (0, 1)) -> float:
         """The largest level, as far as draws tell, at which the bounds of some directions are within a tolerance."""
@@ -215,7 +215,7 @@ def _chosen(way: Sequence[Trial], highs: Sequence[float], yardstick: Yardstick, 
     return best
 
 
-def _told(
+def _best_of(
     way: Sequence[Trial],
     highs: Sequence[float],
     best: Trial,
