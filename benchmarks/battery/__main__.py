@@ -1,6 +1,7 @@
 """The battery: pairs of networks whose truth is known, and what the verdict says of them.
 
 python benchmarks/battery --pairs 135 --first-seed 0 [--even] [--each] [--kind noise] [--most 10000] [--workers 2]
+    [--exact]
 
 Networks respond up to 20 times more weakly to one direction of the input than to another, up to 3 times where the
 manifold is curved; with ``--even`` they do not, and all else is drawn the same.
@@ -34,6 +35,8 @@ _SHORT = {
     st.Decision.INEQUIVALENT: "inequivalent",
     st.Decision.UNDECIDED: "undecided",
 }
+TOLERANCE = 0.05
+"""The default of ``compare``; ``--exact`` asks the exact question."""
 _EDGES = (0.9, 0.95, 0.99, 1.0)
 
 
@@ -64,8 +67,8 @@ class Answer:
         return not self.right and self.said is not st.Decision.UNDECIDED
 
 
-def judged(seed: int, most: int, given: str, even: bool) -> Answer | None:
-    """Draw a case and compare; nothing where something else is given to the two."""
+def judged(seed: int, most: int, given: str, even: bool, tolerance: float | None) -> Answer | None:
+    """Draw a case and compare; nothing if something else is given to the two."""
     import torch
 
     torch.set_num_threads(1)
@@ -73,7 +76,7 @@ def judged(seed: int, most: int, given: str, even: bool) -> Answer | None:
     if given not in case.given:
         return None
     start = time.perf_counter()
-    verdict = st.compare(case.first, case.second, anchors=case.anchors, seed=seed)
+    verdict = st.compare(case.first, case.second, anchors=case.anchors, seed=seed, tolerance=tolerance)
     seconds = time.perf_counter() - start
     reasons = [f"{figure}" for figure in verdict.evidence] + [
         f"[{finding.name}] {finding}" for finding in verdict.diagnosis
@@ -92,11 +95,11 @@ def judged(seed: int, most: int, given: str, even: bool) -> Answer | None:
     )
 
 
-def with_more(answer: Answer, even: bool) -> Answer:
+def with_more(answer: Answer, even: bool, tolerance: float | None) -> Answer:
     """The same case with as many samples as were said to decide."""
     assert answer.needed is not None
     case = draw(answer.seed, samples=answer.needed, even=even)
-    verdict = st.compare(case.first, case.second, anchors=case.anchors, seed=answer.seed)
+    verdict = st.compare(case.first, case.second, anchors=case.anchors, seed=answer.seed, tolerance=tolerance)
     return replace(answer, later=verdict.decision)
 
 
@@ -142,6 +145,7 @@ def main() -> None:
     parser.add_argument("--kind", default="", help="only kinds whose name contains this")
     parser.add_argument("--given", default="", help="ids, anchors or none")
     parser.add_argument("--even", action="store_true", help="networks that respond evenly to all inputs")
+    parser.add_argument("--exact", action="store_true", help="ask the exact question: a tolerance of None")
     parser.add_argument("--each", action="store_true", help="print every pair as it is judged")
     parser.add_argument("--reasons", action="store_true", help="print evidence and findings of those not right")
     parser.add_argument(
@@ -152,13 +156,15 @@ def main() -> None:
     )
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
+    tolerance = None if options.exact else TOLERANCE
+    asked = [repeat(options.even), repeat(tolerance)]
     start = time.perf_counter()
     names = list(KINDS)
     seeds = range(options.first_seed, options.first_seed + options.pairs)
     seeds = [seed for seed in seeds if options.kind in names[seed % len(names)]]
     answers = []
     with ProcessPoolExecutor(options.workers) as pool:
-        for answer in pool.map(judged, seeds, repeat(options.most), repeat(options.given), repeat(options.even)):
+        for answer in pool.map(judged, seeds, repeat(options.most), repeat(options.given), *asked):
             if answer is None:
                 continue
             answers.append(answer)
@@ -174,7 +180,7 @@ def main() -> None:
     if options.more:
         open_ = [each for each in answers if each.needed is not None and each.needed <= options.more]
         with ProcessPoolExecutor(options.workers) as pool:
-            later = list(pool.map(with_more, open_, repeat(options.even)))
+            later = list(pool.map(with_more, open_, *asked))
         told = [each for each in later if each.later is not st.Decision.UNDECIDED]
         for each in later:
             print(f"{each.seed:5d} with {each.needed:,} samples: {each.later and _SHORT[each.later]}")

@@ -414,25 +414,57 @@ def _across(
     samples: Samples, guards: Guards, near: Int[Array, "n k"], joined: sp.csr_array, *, everywhere: bool
 ) -> sp.csr_array:
     """Pairs near in activation space that cross a gap: those whose ends the graph does not join. Of curves all, for
-    there the nearest of a sample at a gap all lie on its own side."""
+    there the nearest of a sample at a gap all lie on its own side; and around two ends that face one another."""
     n = len(near)
     count, piece = connected_components(joined, directed=False)
     if count == 1 and not everywhere:
         return sp.csr_array((n, n), dtype=bool)
     apart = piece[near] != piece[:, None]
     wanted = np.ones(near.shape, bool) if everywhere else apart.copy()
+    bent = np.zeros(near.shape, bool)
     some = np.flatnonzero(wanted.any(axis=1))
 
     def judge(block: slice) -> None:
         rows = some[block]
         seen = samples.pairs(rows, near[rows])
-        bent = guards.bent(rows, near[rows], seen) & ~apart[rows]
-        wanted[rows] &= ~guards.shortcut(rows, near[rows], seen) & ~bent
+        wanted[rows] &= ~guards.shortcut(rows, near[rows], seen)
+        bent[rows] = wanted[rows] & ~apart[rows] & guards.bent(rows, near[rows], seen)
+        wanted[rows] &= ~bent[rows]
 
     parallel.each(judge, parallel.blocks(len(some), near.shape[1] * samples.width, _BLOCK))
-    i = np.repeat(np.arange(n), wanted.sum(axis=1))
-    pairs = sp.csr_array((np.ones(len(i), bool), (i, near[wanted])), shape=(n, n))
+    pairs = _links(near, wanted)
+    if bent.any():
+        pairs = pairs + joined @ _facing_ends(samples, near, joined, bent) @ joined
     return sp.csr_array(pairs + pairs.T)
+
+
+def _facing_ends(
+    samples: Samples, near: Int[Array, "n k"], joined: sp.csr_array, asked: Bool[Array, "n k"]
+) -> sp.csr_array:
+    """(n, n) boolean: of the pairs asked about, those of two ends of a curve, each of which lies where the other has no
+    neighbours. A curve may turn as it likes where a gap in the samples hides it; then it goes on there."""
+    n = len(near)
+    ends = np.union1d(np.flatnonzero(asked.any(axis=1)), near[asked])
+    i, j = joined[ends].nonzero()
+    i = ends[i]
+    open_ = np.ones((n, 2), bool)  # against the frame, and along it
+    open_[i[i != j], _side(samples, i[i != j], j[i != j])] = False
+    i, j = np.repeat(np.arange(n), asked.sum(axis=1)), near[asked]
+    facing = open_[i, _side(samples, i, j)] & open_[j, _side(samples, j, i)]
+    return sp.csr_array((np.ones(int(facing.sum()), bool), (i[facing], j[facing])), shape=(n, n))
+
+
+def _side(samples: Samples, i: Int[Array, " p"], j: Int[Array, " p"]) -> Int[Array, " p"]:
+    """On which side of sample i of a curve j lies: 1 along its frame, 0 against it."""
+    along = np.einsum("pm,pm->p", samples.activations[j] - samples.activations[i], samples.frames[i, 0])
+    return (along > 0).astype(np.int64)
+
+
+def _links(near: Int[Array, "n k"], wanted: Bool[Array, "n k"]) -> sp.csr_array:
+    """(n, n) boolean: the wanted of the pairs of each sample with those near it."""
+    n = len(near)
+    i = np.repeat(np.arange(n), wanted.sum(axis=1))
+    return sp.csr_array((np.ones(len(i), bool), (i, near[wanted])), shape=(n, n))
 
 
 def _pattern(near: Int[Array, "n k"]) -> sp.csr_array:
