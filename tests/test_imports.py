@@ -26,6 +26,7 @@ _ORDER = (
     "neurons",
     "classes",
     "report",
+    "given",
     "compare",
     "studies",
 )
@@ -67,7 +68,8 @@ def _allowed(part: str) -> set[str]:
         return set(_BASE)
     if part == "networks":
         return {*_BASE, "networks"}
-    networks = ["networks"] if part in ("probes", "studies") else []  # heads are what frameworks make, too
+    # heads are what frameworks make, too, and so is what users have at hand
+    networks = ["networks"] if part in ("probes", "given", "studies") else []
     return {*_BASE, *_ORDER[: _ORDER.index(part) + 1], *networks}
 
 

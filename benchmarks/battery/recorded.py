@@ -63,9 +63,10 @@ def _world(rng: np.random.Generator) -> _World:
     """Uniform, heavy-tailed or clustered inputs in 2 to 60 dimensions; pictures and tables that packages ship."""
     kind = str(rng.choice(["uniform", "normal", "heavy", "clusters", "digits", "tables"]))
     if kind in ("digits", "tables"):
-        data = load_digits(return_X_y=True)[0] / 16 if kind == "digits" else rng.choice([0, 1])
-        if kind == "tables":
-            data = (load_breast_cancer if data else load_wine)(return_X_y=True)[0]
+        if kind == "digits":
+            data = np.asarray(load_digits(return_X_y=True)[0]) / 16
+        else:
+            data = np.asarray((load_breast_cancer if rng.choice([0, 1]) else load_wine)(return_X_y=True)[0])
             data = (data - data.mean(0)) / data.std(0)
             # smooth mixtures of real rows, of which there are enough
             real = data
@@ -106,7 +107,7 @@ def _layer(world: _World, width: int) -> Rows:
 
 def _trained(world: _World, targets: Rows, width: int, seed: int) -> Rows:
     """The hidden layer of a network trained on its own rows."""
-    x = world.draw(400) if world.name != "digits" else load_digits(return_X_y=True)[0][:400] / 16
+    x = world.draw(400) if world.name != "digits" else np.asarray(load_digits(return_X_y=True)[0])[:400] / 16
     net = MLPRegressor(hidden_layer_sizes=(width,), activation="tanh", max_iter=80, random_state=seed).fit(
         x, targets(x)
     )
@@ -166,7 +167,7 @@ def _outputs(world: _World) -> Rows:
 def _forest(world: _World, base: Rows, x: np.ndarray) -> Made:
     f = _outputs(world)
     boosted = bool(world.rng.integers(2))
-    inner = world.draw(800) if world.name != "digits" else load_digits(return_X_y=True)[0][:800] / 16
+    inner = world.draw(800) if world.name != "digits" else np.asarray(load_digits(return_X_y=True)[0])[:800] / 16
     model = (
         MultiOutputRegressor(GradientBoostingRegressor(n_estimators=80, random_state=0))
         if boosted

@@ -28,9 +28,11 @@ from sametask.charts import DiffusionChart
 from sametask.compare import compare
 from sametask.experiments import demo
 from sametask.experiments.reproduce import EXPERIMENTS, check, reproduce
+from sametask.given import as_probe
 from sametask.matching import SameOrder, SameSet
 from sametask.networks import Network, from_onnx, load_network
 from sametask.probes import Burst, CentralDifference, Jacobian, Neighbourhood, Neighbours, Probe, StoredProbe, probe
+from sametask.probes.neighbourhoods import NoNeighbourhood
 from sametask.probes.storage import progress
 from sametask.studies import classes, whitney
 from sametask.transformation import Transformation
@@ -46,6 +48,7 @@ EXIT = {
 MISTAKE = 2
 _INTERRUPTED = 130
 _WIDEST = 16
+_SECOND = "--inputs-b or --inputs"
 _MAPPED = 1 << 20
 """Files of inputs that are smaller are read as a whole."""
 
@@ -155,8 +158,10 @@ def _compare(options: argparse.Namespace) -> int:
     _check_places(options)
     _check_used(options, options.first, options.second)
     second_inputs = options.inputs if options.inputs_b is None else options.inputs_b
-    first = _probe_of(options.first, options.inputs, options.layers_a, options, "A", "--inputs")
-    second = _probe_of(options.second, second_inputs, options.layers_b, options, "B", "--inputs-b or --inputs")
+    first = _probe_of(options.first, options.inputs, options.layers_a, options, "A", "--inputs", maps=True)
+    second = _probe_of(
+        options.second, second_inputs, options.layers_b, options, "B", "--inputs-b or --inputs", maps=True
+    )
     method = DiffusionChart(eigenpairs=options.eigenpairs, neighbours=options.neighbours)
     named = ("anchors", "anchor_noise", "relative_scale", "observables", "input_units", "seed")
     with _naming_options(*named, "tolerance", "units", "level", "groups"):
@@ -384,7 +389,7 @@ def _check_places(options: argparse.Namespace) -> None:
 
 def _check_used(options: argparse.Namespace, *specs: str) -> None:
     """Refuse what only serves to probe, where all are probes already."""
-    if not all(Path(spec).is_dir() for spec in specs):
+    if not all(Path(spec).is_dir() or Path(spec).suffix == ".npy" for spec in specs):
         return
     for name in ("inputs", "inputs_b", "neurons", "step", "dimension"):
         if getattr(options, name, None) is not None:
@@ -439,18 +444,35 @@ def _probe_of(
     options: argparse.Namespace,
     argument: str,
     wanted: str,
+    *,
+    maps: bool = False,
 ) -> Probe | StoredProbe:
-    """A saved probe as it is, or a network probed at the inputs."""
+    """A saved probe as it is, recorded activations, or a network probed at the inputs; by its activations alone if
+    ``maps`` can do with them, and nobody said how inputs can be moved."""
     if _is_saved(spec):
         if layers:
             raise InputError(f"{argument}: {spec} is a saved probe; layers are chosen when a network is probed")
         return StoredProbe.open(spec)
+    if Path(spec).suffix == ".npy":
+        if layers:
+            raise InputError(f"{argument}: {spec} holds activations; layers are chosen when they are recorded")
+        _load(argument, Path(spec), mapped=True)  # says what is wrong with the file in the words of the command line
+        return as_probe(argument, spec)
     network = load_network(spec, layers)
     if inputs is None:
         raise InputError(f"{argument}: {spec} is a network; give {wanted} X.npy to probe it at")
     x = _load(wanted.split()[0], inputs)
+    if maps and _activations_only(x, options):
+        return probe(network, x, NoNeighbourhood(), neurons=_neurons(options.neurons), ids=np.arange(len(x)))
     neighbourhood = _neighbourhood(network, x, options)
     return probe(network, x, neighbourhood, neurons=_neurons(options.neurons), seed=options.seed)
+
+
+def _activations_only(inputs: Array, options: argparse.Namespace) -> bool:
+    """Whether inputs are no coordinates that so many samples could fill, and nothing is said of their manifold."""
+    if options.neighbourhood != "auto" or options.dimension is not None or inputs.ndim < 2:
+        return False
+    return inputs.ndim > 2 or inputs.shape[1] > _WIDEST or len(inputs) < 3 ** inputs.shape[1]
 
 
 def _neighbourhood(network: Network, inputs: Array, options: argparse.Namespace) -> Neighbourhood:
@@ -566,9 +588,11 @@ def _parser() -> argparse.ArgumentParser:
     _output(one, report=Path("sametask-report.html"))
     one.set_defaults(run=_demo)
 
-    two = commands.add_parser("compare", help="compare two networks, or two saved probes")
+    two = commands.add_parser("compare", help="compare two networks, saved probes, or recorded activations")
     kinds = "a network (.onnx, TorchScript .pt, torch.export .pt2, python:module:factory) or a saved probe"
-    two.add_argument("first", metavar="A", help=kinds)
+    two.add_argument(
+        "first", metavar="A", help=f"{kinds}, or recorded activations (.npy, one row a sample, rows of A and B alike)"
+    )
     two.add_argument("second", metavar="B", help="the same")
     two.add_argument("--inputs", type=Path, metavar="X.npy", help="inputs to probe at, one row a sample")
     two.add_argument("--inputs-b", type=Path, metavar="X.npy", help="inputs for B, where they are others")

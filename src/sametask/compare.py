@@ -12,9 +12,11 @@ from sametask._check import InputError
 from sametask._types import Array
 from sametask.charts import DiffusionChart
 from sametask.evidence.grouping import joined
+from sametask.given import as_probe, ids_of
 from sametask.matching.known import known_of
 from sametask.measures import FEWEST, Similarity, similarity
 from sametask.probes import Probe, StoredProbe
+from sametask.probes.probe import check_groups
 from sametask.probes.units import input_units as taken_units
 from sametask.probes.units import rescaled
 from sametask.verdict import diagnosis
@@ -25,11 +27,17 @@ from sametask.verdict.single import Single
 from sametask.verdict.terms import Terms
 from sametask.verdict.verdict import Verdict, by_weight
 
+_MEASURED = 10_000
+"""Rows that the usual measures are taken at, at most: they tell nothing apart that more would."""
+
 
 def compare(
-    first: Probe | StoredProbe,
-    second: Probe | StoredProbe,
+    first: Any,
+    second: Any,
+    inputs: Any = None,
     *,
+    layers: Any = None,
+    ids: Any = None,
     anchors: Any = "ids",
     anchor_noise: float | None = None,
     relative_scale: float | None = 1.0,
@@ -53,9 +61,17 @@ def compare(
     carried rigidly; the tolerance has no part in that yet.
 
     Args:
-        first, second: the two networks, each seen at samples of the same manifold of inputs. Of stored probes that
-            are larger than ten times ``method.landmarks`` or 2 GiB together as many rows are read: those that
-            correspond, some that sets and orders name, and others; :attr:`Verdict.rows` says which.
+        first, second: the two networks, as probes, each seen at samples of the same manifold of inputs; or what is at
+            hand: activations (n, m) or (n, …) as an array, a tensor, a data frame or the name of a .npy file; the name
+            of a saved probe; networks, torch modules or functions, with ``inputs``. Activations alone are compared by
+            maps between rows that correspond, and need a tolerance. Of stored probes that are larger than ten times
+            ``method.landmarks`` or 2 GiB together as many rows are read: those that correspond, some that sets and
+            orders name, and others; :attr:`Verdict.rows` says which.
+        inputs: (n, …) what networks are given that are not probed yet. If each holds up to three numbers, these are
+            taken for coordinates, and neighbourhoods are seen as well.
+        layers: of torch modules; the output if None.
+        ids: (n,) whole numbers or strings that name the rows of recorded activations, or a pair of such arrays; None
+            takes row by row what has no ids, if lengths agree.
         anchors: which samples saw the same input: ``"ids"`` for rows whose ids agree, an (k, 2) array of pairs of
             rows, or None (or an empty list) when nobody knows. A list of pairs may also hold ``st.SameSet(rows_first,
             rows_second)`` (these and those belong to one set) and ``st.SameOrder(rows_first, rows_second)`` (rows in
@@ -104,21 +120,22 @@ def compare(
         >>> st.compare(st.probe(a, x, step), st.probe(b, x, step)).decision
         <Decision.EQUIVALENT: 'equivalent'>
     """
-    for argument, probe in (("first", first), ("second", second)):
-        if not isinstance(probe, Probe | StoredProbe):
-            raise InputError(f"{argument}: {type(probe).__name__}; give an st.Probe, from st.probe or Probe.from_…")
+    seed = _check.count("seed", seed, least=0)
+    first, second = _probes(first, second, inputs, layers, ids, seed)
+    recorded = not (first.dimension and second.dimension)
     method = DiffusionChart() if method is None else method
     if not isinstance(method, DiffusionChart):
         raise InputError(f"method: {_check.shown(method)}; give st.DiffusionChart(…)")
     anchors, known = known_of((len(first), len(second)), anchors, observables, sampled_alike)
-    pairs = _pairs(first, second, anchors)
+    pairs = _pairs(first, second, anchors, in_order=recorded)
     if anchor_noise is not None:
         anchor_noise = _check.not_negative("anchor_noise", anchor_noise)
     if relative_scale is not None:
         relative_scale = _check.length_ratio("relative_scale", relative_scale)
-    seed = _check.count("seed", seed, least=0)
     terms = Terms.of(tolerance, units, level)
-    labels = _labels(groups, (len(first), len(second)))
+    labels = _labels(groups, first, second)
+    if recorded:
+        _check_recorded(pairs, terms)
     seen = read((first, second), pairs, known, method.looked_at, seed)
     kept = seen.pairs[: None if len(seen.pairs) < PAIRED else 0]
     lengths = taken_units(seen.probes, input_units)
@@ -178,22 +195,47 @@ def told(
     )
 
 
-def _labels(groups: Any, lengths: tuple[int, int]) -> tuple[Array | None, Array | None]:
-    """Groups of the samples of either probe, numbered; None where nothing is known."""
-    if groups is None:
-        return None, None
-    expected = "one whole number or string for each sample of the first probe, or a pair of such arrays for both"
-    both = isinstance(groups, tuple | list) and len(groups) == 2 and lengths[0] != 2
-    found: list[Array | None] = [None, None]
-    for k, each in enumerate(groups if both else (groups,)):
+def _probes(
+    first: Any, second: Any, inputs: Any, layers: Any, ids: Any, seed: int
+) -> tuple[Probe | StoredProbe, Probe | StoredProbe]:
+    """Both as probes, under names of their own."""
+    for whose, each in (("first", first), ("second", second)):
         if each is None:
-            continue
-        given = _check.as_array("groups", each, expected)
-        if given.dtype.kind == "O" and all(isinstance(label, str) for label in given.flat):
-            given = given.astype(str)
-        if given.ndim != 1 or given.dtype.kind not in "iuU" or len(given) != lengths[k]:
-            raise InputError(f"groups: {given.dtype} of shape {given.shape} for {lengths[k]} samples; give {expected}")
-        found[k] = np.unique(given, return_inverse=True)[1]
+            raise InputError(f"{whose}: None; give activations (n, m), a network and inputs=, or an st.Probe")
+    names, found = ids_of(ids), []
+    for k, (whose, each) in enumerate((("first", first), ("second", second))):
+        given = None if isinstance(each, Probe | StoredProbe) else names[k]
+        found.append(as_probe(whose, each, inputs=inputs, layers=layers, ids=given, seed=seed))
+    if ids is not None and isinstance(first, Probe | StoredProbe) and isinstance(second, Probe | StoredProbe):
+        raise InputError("ids: those of probes are fixed; give them to st.probe or Probe.from_…")
+    return found[0], found[1]
+
+
+def _check_recorded(pairs: Array, terms: Terms) -> None:
+    """Refuse what activations alone cannot answer."""
+    remedy = "probe both networks with neighbourhoods (st.probe)"
+    if terms.tolerance is None:
+        raise InputError(
+            f"tolerance: None asks the exact question, which recorded activations cannot answer; give one, or {remedy}"
+        )
+    if len(pairs) < 3:
+        raise InputError(
+            f"anchors: {len(pairs)} rows that correspond; recorded activations are compared by maps between 3 or more "
+            f"(many more for a bound), or {remedy}"
+        )
+
+
+def _labels(groups: Any, first: Probe | StoredProbe, second: Probe | StoredProbe) -> tuple[Array | None, Array | None]:
+    """Groups of the samples of either probe, numbered; None where nothing is known."""
+    lengths = (len(first), len(second))
+    if groups is None:
+        return first.groups, second.groups
+    both = isinstance(groups, tuple | list) and len(groups) == 2 and lengths[0] != 2
+    found = (
+        [None if each is None else check_groups(each, n) for each, n in zip(groups, lengths, strict=True)]
+        if both
+        else [check_groups(groups, lengths[0]), None]
+    )
     return found[0], found[1]
 
 
@@ -211,19 +253,32 @@ def _usual(first: Probe, second: Probe, pairs: Array) -> Similarity | None:
     """What the usual measures say where enough samples correspond; they do not decide."""
     if len(pairs) < FEWEST:
         return None
+    if len(pairs) > _MEASURED:
+        pairs = pairs[np.linspace(0, len(pairs) - 1, _MEASURED).astype(np.int64)]
     try:
         return similarity(first.activations[pairs[:, 0]], second.activations[pairs[:, 1]])
     except InputError:  # at these samples a network says always the same
         return None
 
 
-def _pairs(first: Probe | StoredProbe, second: Probe | StoredProbe, anchors: Any) -> Array:
-    """(k, 2) rows that saw the same input."""
+def _pairs(first: Probe | StoredProbe, second: Probe | StoredProbe, anchors: Any, *, in_order: bool) -> Array:
+    """(k, 2) rows that saw the same input; ``in_order`` takes row by row what has no ids."""
     if isinstance(anchors, str):
         if anchors != "ids":
             raise InputError(f"anchors: {anchors!r}; give 'ids', an (k, 2) array of pairs of rows, or None")
+        if in_order and (first.ids is None or second.ids is None):
+            return _row_by_row(first, second)
         return _shared_ids(first, second)
     return _check.row_pairs("anchors", anchors, (len(first), len(second)))
+
+
+def _row_by_row(first: Probe | StoredProbe, second: Probe | StoredProbe) -> Array:
+    if len(first) != len(second):
+        raise InputError(
+            f"second: {len(second)} rows, but first has {len(first)}; give rows that correspond one to one, or ids= "
+            "that say which do"
+        )
+    return np.repeat(np.arange(len(first))[:, None], 2, axis=1)
 
 
 def _shared_ids(first: Probe | StoredProbe, second: Probe | StoredProbe) -> Array:

@@ -22,7 +22,7 @@ from sametask.numerics.edges import Edges, displacements, geodesic
 from sametask.numerics.manifold import AROUND, SampledManifold
 from sametask.numerics.neighbours import NeighbourGraph, neighbour_graph
 from sametask.numerics.thinning import well_spread
-from sametask.probes.probe import Probe
+from sametask.probes.probe import Probe, check_neighbourhoods
 from sametask.probes.stored import StoredProbe
 
 _AROUND = 24
@@ -255,6 +255,7 @@ def chart(probe: Probe | StoredProbe, method: DiffusionChart | None = None, *, k
     """
     if not isinstance(probe, Probe | StoredProbe):
         raise InputError(f"probe: {type(probe).__name__}; give an st.Probe, from st.probe or Probe.from_…")
+    check_neighbourhoods(probe, "a chart")
     method = DiffusionChart() if method is None else method
     if not isinstance(method, DiffusionChart):
         raise InputError(f"method: {_check.shown(method)}; give st.DiffusionChart(…)")

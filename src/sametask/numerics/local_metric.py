@@ -73,6 +73,12 @@ class LocalMetric:
         )
 
 
+def nothing(activations: Float[Array, "n m"]) -> LocalMetric:
+    """The metric where nothing is known of neighbourhoods: no directions."""
+    n, m = activations.shape
+    return LocalMetric(np.zeros((n, 0, m), activations.dtype), np.zeros((n, 0), activations.dtype))
+
+
 def from_jacobians(jacobians: Float[Array, "n m d"], *, common_basis: bool) -> LocalMetric:
     """The metric of exact derivatives along ``d`` tangents of each sample.
 

@@ -21,6 +21,9 @@ from sametask.probes.inputs import Inputs, decades, digest_of
 from sametask.probes.recorded import Recorded
 from sametask.probes.tangents import check_tangents, digest_of_tangents, directions_of, tangents_for
 
+RECORDED = "recorded"
+"""Kind of a probe without neighbourhoods."""
+
 
 class Neighbourhood(ABC):
     """How to see a small neighbourhood of each input; subclasses are final, their fields are the options.
@@ -79,6 +82,27 @@ class Neighbourhood(ABC):
     def complete(self, activations: Array, inputs: Inputs) -> Recorded:
         """What tells the local metric from all samples, for ways that need them."""
         raise AssertionError("this neighbourhood sees its metric batch by batch")
+
+
+@dataclass(frozen=True)
+class NoNeighbourhood(Neighbourhood):
+    """The activations alone, at inputs of any shape: what maps between rows that correspond need."""
+
+    kind = RECORDED
+
+    def check(self, network: Network, inputs: Inputs) -> None:
+        """All networks and inputs suit."""
+
+    def directions(self, shape: tuple[int, ...]) -> int:
+        """None."""
+        return 0
+
+    def observe(
+        self, network: Network, inputs: Array, start: int, neurons: Array | slice, seed: int
+    ) -> tuple[Array, LocalMetric]:
+        """One forward pass."""
+        activations = _finite(network, network(inputs)[:, neurons], start)
+        return activations, local_metric.nothing(activations)
 
 
 @dataclass(frozen=True)

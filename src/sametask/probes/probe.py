@@ -18,7 +18,7 @@ from sametask.numerics import local_metric
 from sametask.numerics.local_metric import LocalMetric
 from sametask.numerics.manifold import Projection, SampledManifold
 from sametask.numerics.smoothing import smoothed_inverse
-from sametask.probes.neighbourhoods import burst_dimension
+from sametask.probes.neighbourhoods import RECORDED, burst_dimension
 from sametask.probes.noise import Noise, noise_of
 
 _ACTIVATIONS = "(n samples, m neurons)"
@@ -45,8 +45,9 @@ class Probe:
         inputs: (n, …) what the network was given, or None.
         name: how reports call the network.
         kind: how the neighbourhoods were made: ``"jacobian"``, ``"difference"``, ``"burst"``, ``"neighbours"`` or
-            ``"covariance"``.
+            ``"covariance"``; ``"recorded"`` if there are none.
         noise: how much the network's answers to one and the same input vary; None where they do not, or nobody tried.
+        groups: (n,) which samples belong together, such as frames of one clip; None if nobody said.
     """
 
     activations: Float[Array, "n m"]
@@ -58,6 +59,7 @@ class Probe:
     name: str = "network"
     kind: str = "jacobian"
     noise: Noise | None = None
+    groups: Int[Array, " n"] | None = None
 
     def __post_init__(self) -> None:
         if not self.neurons:
@@ -192,18 +194,48 @@ class Probe:
         metric = local_metric.from_covariances(c, scale, d)
         return assemble(y, metric, ids=ids, scale=scale, inputs=inputs, name=name, kind="covariance")
 
+    @staticmethod
+    def from_activations(
+        activations: Any, inputs: Any = None, ids: Any = None, groups: Any = None, *, name: str = "network"
+    ) -> Probe:
+        """A probe from recorded activations alone, without neighbourhoods.
+
+        It can be compared by maps with another one whose rows correspond. What needs a chart, as matching without
+        correspondences does, needs neighbourhoods as well.
+
+        Args:
+            activations: (n, m), or (n, …), which is flattened.
+            inputs: (n, …) the inputs, or None.
+            ids: (n,) sample ids, or None.
+            groups: (n,) whole numbers or strings: samples of one group belong together, or None.
+            name: how reports call the network.
+
+        Raises:
+            InputError: values are not finite, all neurons are constant, or ids or groups are not one for each sample.
+
+        Examples:
+            >>> import numpy as np, sametask as st
+            >>> st.Probe.from_activations(np.random.default_rng(0).normal(size=(100, 8)))
+            Probe('network': 100 samples, 8 neurons, recorded)
+        """
+        y = _check.array("activations", activations, ndim=range(2, 33), expected=_ACTIVATIONS)
+        y = y.reshape(len(y), -1)
+        if len(y) < 2 or not y.shape[1]:
+            raise InputError(f"activations: shape {y.shape}; give {_ACTIVATIONS}, two samples at least")
+        made = assemble(y, local_metric.nothing(y), ids=ids, inputs=inputs, name=name, kind=RECORDED)
+        return dataclasses.replace(made, groups=None if groups is None else check_groups(groups, len(y)))
+
     # -- what a probe knows ------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
         return len(self.activations)
 
     def __repr__(self) -> str:
-        n, m = self.activations.shape
-        return f"Probe({self.name!r}: {n} samples, {m} neurons, {self.dimension} dimensions, by {self.kind})"
+        return f"Probe({self.name!r}: {described(self)})"
 
     @property
     def dimension(self) -> int:
-        """Number of intrinsic directions the local metric holds."""
+        """Number of intrinsic directions the local metric holds; 0 if there are no neighbourhoods."""
         return self.metric.dimension
 
     @cached_property
@@ -243,6 +275,9 @@ class Probe:
         projection = self._projection
         if projection is None:
             return SampledManifold(self.activations, _positive(self.metric)), None
+        if not self.dimension:
+            activations = projection.apply(self.activations)[0]
+            return SampledManifold(activations, local_metric.nothing(activations), projection=projection), None
         # the projected Jacobian in terms of the old frames: its right factor carries those to the new frames
         slopes = np.matmul(self.metric.frames, projection.basis) * self.metric.gains[:, :, None]
         projected = local_metric.from_jacobians(np.swapaxes(slopes, 1, 2), common_basis=True)
@@ -288,6 +323,7 @@ class Probe:
             metric=self.metric.take(rows),
             ids=None if self.ids is None else self.ids[rows],
             inputs=None if self.inputs is None else self.inputs[rows],
+            groups=None if self.groups is None else self.groups[rows],
         )
         if "_reduced" in vars(self) and self._projection is not None:
             whole, turn = self._reduced
@@ -307,13 +343,16 @@ class Probe:
         listed = columns.ndim == 1 and columns.dtype.kind in "iu" and len(columns) > 0
         if not listed or columns.max() >= m or columns.min() < 0:
             raise InputError(f"neurons: {_check.shown(neurons)}; give {expected}")
-        responses = np.swapaxes(self.metric.gains[:, :, None] * self.metric.frames[:, :, columns], 1, 2)
-        metric = local_metric.from_jacobians(np.ascontiguousarray(responses), common_basis=True)
-        assert metric.directions is not None
-        directions = None if self.metric.directions is None else metric.directions @ self.metric.directions
+        metric = dataclasses.replace(self.metric, frames=self.metric.frames[:, :, columns])
+        if self.dimension:
+            responses = np.swapaxes(self.metric.gains[:, :, None] * metric.frames, 1, 2)
+            metric = local_metric.from_jacobians(np.ascontiguousarray(responses), common_basis=True)
+            assert metric.directions is not None
+            directions = None if self.metric.directions is None else metric.directions @ self.metric.directions
+            metric = dataclasses.replace(metric, directions=directions)
         return assemble(
             self.activations[:, columns],
-            dataclasses.replace(metric, directions=directions),
+            metric,
             ids=self.ids,
             scale=self.scale,
             neurons=tuple(self.neurons[k] for k in columns),
@@ -321,6 +360,7 @@ class Probe:
             name=self.name if name is None else name,
             kind=self.kind,
             noise=None if self.noise is None else self.noise.select(columns.astype(np.int64)),
+            groups=self.groups,
         )
 
     def with_repeats(self, repeats: Any) -> Probe:
@@ -375,6 +415,8 @@ class Probe:
 
 def _positive(metric: LocalMetric) -> LocalMetric:
     """The metric with tiny gains in place of none."""
+    if not metric.dimension:
+        return metric
     # the network may be dead at most samples: then the median is zero, and the largest must do
     typical = max(float(np.median(metric.gains[:, 0])), 1e-6 * float(metric.gains.max(initial=0)))
     floor = 1e-9 * (typical or 1.0)
@@ -392,15 +434,18 @@ def assemble(
     name: str = "network",
     kind: str,
     noise: Noise | None = None,
+    groups: Int[Array, " n"] | None = None,
 ) -> Probe:
     """A probe from checked arrays, with its ids and neurons checked."""
-    check_tells(np.ptp(activations, axis=0).max(initial=0) > 0, metric.gains.any())
+    check_tells(np.ptp(activations, axis=0).max(initial=0) > 0, kind == RECORDED or metric.gains.any())
     if inputs is not None:
         inputs = _check.as_array("inputs", inputs, "(n samples, …)")
         if inputs.dtype.kind not in "fiub" or inputs.dtype.itemsize > 8 or inputs.ndim == 0:
             raise InputError(f"inputs: {inputs.dtype} of shape {inputs.shape}; give (n samples, …), real numbers")
         _check.same_length("activations", activations, "inputs", inputs)
-    return Probe(activations, metric, check_ids(ids, len(activations)), scale, neurons, inputs, name, kind, noise)
+    return Probe(
+        activations, metric, check_ids(ids, len(activations)), scale, neurons, inputs, name, kind, noise, groups
+    )
 
 
 def check_tells(varies: Any, responds: Any) -> None:
@@ -429,6 +474,32 @@ def check_ids(ids: Any, n: int) -> Array | None:
             f"({int((counts > 1).sum())} ids repeat); every sample needs an id of its own"
         )
     return result
+
+
+def check_groups(groups: Any, n: int) -> Int[Array, " n"]:
+    """Groups of samples, numbered from 0 in the order of their labels."""
+    expected = "one whole number or string for each sample"
+    given = _check.as_array("groups", groups, expected)
+    if given.dtype.kind == "O" and all(isinstance(label, str) for label in given.flat):
+        given = given.astype(str)
+    if given.ndim != 1 or given.dtype.kind not in "iuU" or len(given) != n:
+        raise InputError(f"groups: {given.dtype} of shape {given.shape} for {n} samples; give {expected}")
+    return np.unique(given, return_inverse=True)[1].astype(np.int64)
+
+
+def described(probe: Any) -> str:
+    """What a probe is, in a line."""
+    how = f"{probe.dimension} dimensions, by {probe.kind}" if probe.dimension else probe.kind
+    return f"{len(probe)} samples, {len(probe.neurons)} neurons, {how}"
+
+
+def check_neighbourhoods(probe: Any, what: str) -> None:
+    """Refuse recorded activations for what needs a local metric."""
+    if not probe.dimension:
+        raise InputError(
+            f"probe: {probe.name} holds activations alone; {what} needs neighbourhoods: probe the network with "
+            "st.probe, or give derivatives or bursts (Probe.from_jacobians, Probe.from_bursts)"
+        )
 
 
 def check_enough(argument: str, n: int, d: int) -> None:

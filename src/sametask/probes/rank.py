@@ -9,7 +9,7 @@ import numpy as np
 from sametask._types import Array, Float
 from sametask.numerics.manifold import SampledManifold
 from sametask.numerics.neighbours import neighbour_graph
-from sametask.probes.probe import Probe
+from sametask.probes.probe import Probe, check_neighbourhoods
 
 _NEAR = 12
 _MOST_ROWS = 10_000
@@ -53,6 +53,7 @@ def local_rank(probe: Probe) -> LocalRank:
 
     Lengths are as the probe has them: of inputs in unlike units, as pascals and kelvins, give ``st.in_units(probe)``.
     """
+    check_neighbourhoods(probe, "a rank")
     whole = probe.manifold
     rows = np.linspace(0, len(probe) - 1, min(len(probe), _MOST_ROWS)).astype(np.int64)
     activations, metric = whole.activations[rows], whole.metric.take(rows)

@@ -37,7 +37,7 @@ JOURNAL = "journal"
 _CHUNK = 8 << 20
 """Bytes of all arrays in one chunk: enough for files to be few, and little to lose or to hold."""
 _GROUP = 256
-_ARRAYS = ("activations", *METRIC, "inputs", "ids")
+_ARRAYS = ("activations", *METRIC, "inputs", "ids", "groups")
 
 
 class Damaged(Exception):
@@ -314,6 +314,7 @@ def _write(probe: Probe, path: Path) -> None:
         "directions": probe.metric.directions,
         "inputs": probe.inputs,
         "ids": id_numbers(probe.ids),
+        "groups": probe.groups,
     }
     n = len(probe)
     kept = {name: arrays[name] for name in _ARRAYS if arrays[name] is not None}

@@ -17,7 +17,7 @@ from sametask.numerics.local_metric import LocalMetric
 from sametask.probes import storage
 from sametask.probes.draws import drawn
 from sametask.probes.noise import Noise
-from sametask.probes.probe import Probe
+from sametask.probes.probe import Probe, described
 from sametask.probes.storage import Store
 
 _HELD = 2 << 30
@@ -68,8 +68,7 @@ class StoredProbe:
         return self._store.n
 
     def __repr__(self) -> str:
-        n, m = len(self), len(self.neurons)
-        return f"StoredProbe({self.name!r}: {n} samples, {m} neurons, {self.dimension} dimensions, by {self.kind})"
+        return f"StoredProbe({self.name!r}: {described(self)})"
 
     @property
     def dimension(self) -> int:
@@ -112,6 +111,11 @@ class StoredProbe:
         if "ids" not in self._store.digests:
             return None
         return storage.named_ids(self._together(["ids"])["ids"], self._store.attributes["ids"])
+
+    @cached_property
+    def groups(self) -> Int[Array, " n"] | None:
+        """(n,) which samples belong together, or None; read on first use, and kept."""
+        return self._together(["groups"])["groups"] if "groups" in self._store.digests else None
 
     @property
     def chunks(self) -> int:
@@ -205,6 +209,7 @@ class StoredProbe:
                 self.name,
                 self.kind,
                 self.noise,
+                arrays.get("groups"),
             )
         except Exception as error:  # what a damaged file makes its reader raise is anyone's guess
             raise storage.damaged(self.path, attributes, error) from None

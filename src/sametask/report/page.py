@@ -87,7 +87,10 @@ def _networks(verdict: Verdict) -> Markup:
     rows: list[tuple[str, ...]] = [
         ("Samples", f"{verdict.samples[0]:,}", f"{verdict.samples[1]:,}"),
         ("Samples known to correspond", f"{verdict.samples[2]:,}", f"{verdict.samples[2]:,}"),
-        ("Dimensions resolved", *(f"{rank.rank} of {len(rank.gains)}" for rank in verdict.ranks)),
+        (
+            "Dimensions resolved",
+            *(f"{rank.rank} of {len(rank.gains)}" if rank.rank else "not probed" for rank in verdict.ranks),
+        ),
     ]
     if verdict.charts is not None:
         rows += [

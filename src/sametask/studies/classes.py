@@ -19,6 +19,7 @@ from sametask.classes.pairwise import Pairwise
 from sametask.classes.partition import mirrored, partition
 from sametask.compare import shared_rows, told
 from sametask.probes import Probe, StoredProbe
+from sametask.probes.probe import check_neighbourhoods
 from sametask.probes.units import input_units as taken_units
 from sametask.probes.units import rescaled
 from sametask.report import classes_page
@@ -146,6 +147,7 @@ def _probes(given: Any) -> list[Probe | StoredProbe]:
             raise InputError(
                 f"probes: number {k} is {type(probe).__name__}; give an st.Probe, from st.probe or Probe.from_…"
             )
+        check_neighbourhoods(probe, "a comparison of many")
     if len(given) < 2:
         raise InputError(f"probes: {len(given)}; give two or more")
     return list(given)

@@ -13,6 +13,7 @@ from sametask._check import InputError
 from sametask.neurons.reconstruction import Reconstruction, reconstruct_from
 from sametask.neurons.whitney import Whitney, count_neurons
 from sametask.probes import Probe, StoredProbe
+from sametask.probes.probe import check_neighbourhoods
 from sametask.probes.units import input_units as taken_units
 from sametask.probes.units import rescaled
 from sametask.report import reconstruction_page, whitney_page
@@ -133,8 +134,9 @@ def _few(probe: Probe, neurons: object) -> int | list[int]:
 
 def _probe(probe: object, seed: int) -> Probe:
     """A probe in memory, or as much of a stored one as memory should hold."""
+    if not isinstance(probe, Probe | StoredProbe):
+        raise InputError(f"probe: {type(probe).__name__}; give an st.Probe, from st.probe or Probe.from_…")
+    check_neighbourhoods(probe, "the number of neurons that are enough")
     if isinstance(probe, StoredProbe):
         return probe.sample(len(probe), seed=seed)[0]
-    if not isinstance(probe, Probe):
-        raise InputError(f"probe: {type(probe).__name__}; give an st.Probe, from st.probe or Probe.from_…")
     return probe

@@ -92,6 +92,8 @@ def _answered(
     answers = [YES if loss.high <= tolerance and enough else CANNOT_TELL for loss in losses]
     if CANNOT_TELL not in answers:
         return (YES, YES), losses, None
+    if any(single.recorded for single in case.singles):
+        return (answers[0], answers[1]), losses, None  # without slopes nothing is ruled out
     exact, found = _exact(case, pairs), list(losses)
     # what random answers leave apart may be nothing but that, and a metric that does not show which way samples lie
     # from one another shows neither what is lost nor how steep a map may be
@@ -184,6 +186,8 @@ class _Charted:
     @cached_property
     def whole(self) -> tuple[Chart | None, Chart | None, list[Finding]]:
         """Charts of all, and what is noticed on them; None where there are none."""
+        if any(single.recorded for single in self._case.singles):
+            return None, None, [uncharted("activations alone, without neighbourhoods")]
         try:
             one, two, _, findings = paired_charts(*self.singles)
         except InputError as error:

@@ -73,6 +73,11 @@ def of_probe(probe: Probe, rank: LocalRank, folds: Folds, subject: str) -> list[
     ]
 
 
+def of_recorded(probe: Probe, subject: str) -> list[Finding]:
+    """What activations without neighbourhoods show by themselves."""
+    return _neurons(probe, subject)
+
+
 def noise(subject: str) -> Finding:
     """That nothing can be told of a network's activations."""
     return Finding(
@@ -605,7 +610,7 @@ def _neurons(probe: Probe, subject: str) -> list[Finding]:
             )
         )
     enough = 2 * probe.dimension + 1
-    if distinct < enough:
+    if probe.dimension and distinct < enough:
         found.append(
             Finding(
                 "few neurons",

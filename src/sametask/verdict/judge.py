@@ -12,7 +12,9 @@ from sametask.verdict.verdict import Decision
 
 
 def judge(case: Case) -> Judgement:
-    """Fit maps, or test functions, if correspondences are many; match the two if not."""
+    """Fit maps, or test functions, if correspondences are many, or if there is nothing else; match the two if not."""
+    if any(single.recorded for single in case.singles):
+        return by_loss.judge(case)
     if min(len(probe) for probe in case.probes) < judging.FEWEST:
         return judging.too_few(case)
     if len(case.pairs) < judging.PAIRED:

@@ -50,22 +50,32 @@ class Single:
     @staticmethod
     def of(probe: Probe, method: DiffusionChart, seed: int, keep: Int[Array, " k"] | None = None) -> Single:
         """What a probe shows by itself."""
+        if not probe.dimension:
+            none = np.zeros(len(probe), bool)
+            return Single(probe, probe, LocalRank(0, np.empty(0), np.empty(0)), Folds(none, none), method, seed, keep)
         rank = local_rank(probe)
         used = probe.truncate(rank.rank)
         return Single(probe, used, rank, find_folds(used), method, seed, keep)
 
     def findings(self, subject: str) -> list[Finding]:
         """What is noticed about its probe; ``subject`` is whose it is."""
+        if self.recorded:
+            return [*diagnosis.random_answers(self.given, subject), *diagnosis.of_recorded(self.given, subject)]
         if self.noise:
             return [*diagnosis.random_answers(self.given, subject), diagnosis.noise(subject)]
         return diagnosis.random_answers(self.given, subject) + diagnosis.of_probe(
             self.given, self.rank, self.folds, subject
         )
 
+    @property
+    def recorded(self) -> bool:
+        """Whether there are activations alone, without neighbourhoods."""
+        return not self.given.dimension
+
     @cached_property
     def noise(self) -> bool:
         """Whether its activations neither follow the input, as far as samples tell, nor one another."""
-        if self.rank.resolved:
+        if self.recorded or self.rank.resolved:
             return False
         return self.holds.level > _UNRELATED
 
