@@ -10,6 +10,7 @@ from assertions import raises_one_line
 from sametask.maps import candidates
 from sametask.maps.chain import Chain
 from sametask.maps.fitted import FittedMap, Support
+from sametask.maps.predictors import kernel_and_derivatives
 from sametask.maps.selection import Split, held_out
 from sametask.transformation import Transformation
 
@@ -22,7 +23,7 @@ def _source(n: int = 200, seed: int = 0) -> np.ndarray:
 def _fitted(name: str, target, n: int = 300) -> FittedMap:
     a = _source(n)
     b = target(a)
-    candidate = {"smooth": candidates.smooth(a, 0.3, 1e-6)}.get(name)
+    candidate = {"smooth": candidates.smooth(a, candidates.Scales(True, 0.3, 1e-6))}.get(name)
     candidate = candidate or next(each for each in candidates.simple(a, b) if each.name == name)
     errors, known = held_out(candidate, a, b, Split.of(np.arange(n), 0))
     assert known.all()
@@ -56,7 +57,7 @@ def test_wider_than_long_is_no_trouble(widths):
     rng = np.random.default_rng(3)
     x = rng.normal(size=(30, 2))
     a, b = (np.tanh(x @ rng.normal(size=(2, m))) for m in widths)
-    for candidate in [*candidates.simple(a, b), candidates.smooth(a, 0.3, 1e-6)]:
+    for candidate in [*candidates.simple(a, b), candidates.smooth(a, candidates.Scales(True, 0.3, 1e-6))]:
         errors, _ = held_out(candidate, a, b, Split.of(np.arange(30), 0))
         assert np.isfinite(errors).all()
     # all of the rows in few directions: nothing is lost
@@ -119,3 +120,48 @@ def test_files_that_do_not_fit_are_refused(damage, tmp_path):
     np.savez(tmp_path / "t.npz", **arrays)
     with raises_one_line("path", "not a saved transformation"):
         st.Transformation.load(tmp_path / "t.npz")
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_one_decomposition_predicts_as_a_fit_for_each_penalty(even):
+    a = _source(120)
+    b = np.sin(3 * a[:, :3])
+    seen, held = np.arange(90), np.arange(90, 120)
+    for penalty, said in zip(
+        candidates.PENALTIES, candidates.smooth_path(a, b, 0.3, seen, held, even=even), strict=True
+    ):
+        fitted = candidates.smooth(a, candidates.Scales(even, 0.3, penalty)).fitted(a, b, seen)
+        np.testing.assert_allclose(said, fitted(a[held]), atol=1e-5 if penalty >= 1e-9 else 1e-2)
+
+
+def test_derivatives_of_kernels_are_those_of_differences():
+    rng = np.random.default_rng(0)
+    z, points, tangents, step = rng.normal(size=(7, 4)), rng.normal(size=(5, 4)), rng.normal(size=(5, 2, 4)), 1e-6
+    kernel, along = kernel_and_derivatives(z, points, tangents, 0.3)
+    for k in range(2):
+        moved = [kernel_and_derivatives(z, points + s * step * tangents[:, k], tangents, 0.3)[0] for s in (1, -1)]
+        np.testing.assert_allclose(along[:, :, k] * np.sqrt(0.6), (moved[0] - moved[1]) / (2 * step), atol=1e-8)
+    assert kernel.shape == (7, 5)
+
+
+def test_values_and_derivatives_say_more_than_values():
+    """A plane's worth of rows in five neurons; the map interpolates both, and misses far less in between."""
+    rng = np.random.default_rng(1)
+    first, second = rng.normal(size=(2, 5)), rng.normal(size=(2, 3))
+    x = rng.uniform(-1, 1, (560, 2))
+    a, b = np.sin(x @ first), np.cos(x @ second + 1)
+    j1 = np.cos(x @ first)[:, :, None] * first.T
+    j2 = -np.sin(x @ second + 1)[:, :, None] * second.T
+    left, gains, right = np.linalg.svd(j1, full_matrices=False)
+    known = candidates.Derivatives(np.swapaxes(left, 1, 2), np.einsum("nmD,nkD->nkm", j2, right) / gains[:, :, None])
+    rows, new = np.arange(60), np.arange(60, 560)
+    for width, penalty in ((0.1, 1e-10), (0.3, 1e-12)):
+        by_both = candidates.hermite(a, width, penalty, known).fitted(a, b, rows)
+        by_values = candidates.smooth(a, candidates.Scales(True, width, penalty)).fitted(a, b, rows)
+        np.testing.assert_allclose(by_both(a[rows]), b[rows], atol=1e-5)
+        missed = [np.sqrt(np.square(way(a[new]) - b[new]).mean()) for way in (by_both, by_values)]
+        assert missed[0] < 0.2 * missed[1]
+        # its own derivative, by differences
+        step = 1e-5 * known.steps[rows, 1]
+        slope = (by_both(a[rows] + step) - by_both(a[rows] - step)) / 2e-5
+        np.testing.assert_allclose(slope, known.changes[rows, 1], atol=1e-4)

@@ -11,17 +11,24 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from sklearn.linear_model import RidgeCV
 
-from sametask._types import Array, Float
-from sametask.maps.predictors import Affine, Expansion, Predictor, Selected, on_basis, squared_distances
+from sametask._types import Array, Float, Int
+from sametask.maps.predictors import (
+    Affine,
+    Expansion,
+    HermiteExpansion,
+    Predictor,
+    Selected,
+    kernel_and_derivatives,
+    on_basis,
+    squared_distances,
+)
 
 SIMPLEST_FIRST = ("identity", "permutation", "rotation", "linear", "smooth", "geometry")
 """Names of maps; each kind holds more than the one before."""
-WIDTHS = (0.1, 0.3, 1.0, 3.0)
+WIDTHS = (0.03, 0.1, 0.3, 1.0, 3.0)
 """Of kernels: gamma in units of one over the median squared distance between samples."""
-PENALTIES = (1e-10, 1e-6, 1e-3, 1e-2)
-"""Of kernel ridge regression: added to the kernel's diagonal, which is 1."""
-_LEAST_PENALTY = 1e-13
-"""Rounding allows for no less."""
+PENALTIES = (1e-13, 1e-11, 1e-9, 1e-7, 1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1)
+"""Of kernel ridge regression: added to the kernel's diagonal, which is 1. Rounding allows for no less."""
 _RIDGE = np.logspace(-8, 3, 23)
 _WIDER = 4
 """Targets wider than this many times their rows are turned to as many directions first: coefficients would be large."""
@@ -32,18 +39,42 @@ _MATCHED = 1000
 
 
 @dataclass(frozen=True)
+class Derivatives:
+    """What a map must do to small steps of the source.
+
+    Attributes:
+        steps: (n, d, m1) unit steps at each row.
+        changes: (n, d, m2) derivatives of the target along them.
+    """
+
+    steps: Float[Array, "n d m1"]
+    changes: Float[Array, "n d m2"]
+
+    def take(self, rows: Int[Array, " k"]) -> Derivatives:
+        """At some of the rows."""
+        return Derivatives(self.steps[rows], self.changes[rows])
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A kind of map, with what is chosen of it beforehand.
 
     Attributes:
         name: of :data:`SIMPLEST_FIRST`.
-        fit: from (n, m1) and (n, m2) activations to a map.
+        fit: from (n, m1) and (n, m2) activations to a map; from derivatives at these rows as well, if there are any.
         most: rows that it is fitted to; all of them where None.
+        derivatives: at all rows, or None.
     """
 
     name: str
-    fit: Callable[[Array, Array], Predictor]
+    fit: Callable[..., Predictor]
     most: int | None = None
+    derivatives: Derivatives | None = None
+
+    def fitted(self, source: Float[Array, "n m1"], target: Float[Array, "n m2"], rows: Int[Array, " k"]) -> Predictor:
+        """The map fitted to some of the rows."""
+        known = () if self.derivatives is None else (self.derivatives.take(rows),)
+        return self.fit(source[rows], target[rows], *known)
 
 
 def simple(source: Float[Array, "n m1"], target: Float[Array, "n m2"]) -> list[Candidate]:
@@ -56,21 +87,56 @@ def simple(source: Float[Array, "n m1"], target: Float[Array, "n m2"]) -> list[C
     return found
 
 
-def smooth(source: Float[Array, "n m1"], width: float, penalty: float, most: int | None = None) -> Candidate:
-    """Kernel ridge regression; its width is in units of the distances among the first samples of ``source``."""
-    scale = _spread(source)
-    few = source[:_USUAL] / scale
-    usual = float(np.median(cdist(few, few, "sqeuclidean"))) or 1.0
-    return Candidate("smooth", lambda a, b: kernel_ridge(a, b, width / usual, penalty), most)
+@dataclass(frozen=True)
+class Scales:
+    """What is chosen of kernel ridge regression beforehand.
+
+    Attributes:
+        even: whether neurons count in units of their own spread; if not, all in that of the layer.
+        width: of kernels, in units of the distances among the first samples.
+        penalty: added to the kernel's diagonal.
+    """
+
+    even: bool
+    width: float
+    penalty: float
 
 
-def finer(choice: tuple[float, float]) -> list[tuple[float, float]]:
-    """Widths and penalties to try beside one whose penalty is the least of :data:`PENALTIES`, as where the target is a
-    smooth function without noise; none beside others."""
-    width, penalty = choice
-    if penalty > PENALTIES[0]:
-        return []
-    return [(width, _LEAST_PENALTY), (width / 3, penalty), (width / 3, _LEAST_PENALTY)]
+def smooth(source: Float[Array, "n m1"], scales: Scales, most: int | None = None) -> Candidate:
+    """Kernel ridge regression."""
+    gamma = scales.width / _usual_distance(source, even=scales.even)
+    return Candidate("smooth", lambda a, b: kernel_ridge(a, b, gamma, scales.penalty, even=scales.even), most)
+
+
+def smooth_path(
+    source: Float[Array, "n m1"],
+    target: Float[Array, "n m2"],
+    width: float,
+    seen: Int[Array, " s"],
+    held: Int[Array, " h"],
+    *,
+    even: bool,
+) -> list[Float[Array, "h m2"]]:
+    """What kernel ridge regressions on rows ``seen`` predict at rows ``held``, one for each of :data:`PENALTIES`: all
+    from one decomposition."""
+    gamma = width / _usual_distance(source, even=even)
+    scale = _scale(source[seen], even=even)
+    points, offset = source[seen] / scale, target[seen].mean(axis=0)
+    values, vectors = np.linalg.eigh(np.exp(-gamma * squared_distances(points, points)))
+    there = np.exp(-gamma * squared_distances(source[held] / scale, points)) @ vectors
+    wanted = vectors.T @ (target[seen] - offset)
+    values = np.maximum(values, 0)[:, None]
+    return [there @ (wanted / (values + penalty)) + offset for penalty in PENALTIES]
+
+
+def hermite(
+    source: Float[Array, "n m1"], width: float, penalty: float, derivatives: Derivatives, most: int | None = None
+) -> Candidate:
+    """Kernel ridge regression on values and derivatives; neurons count in units of their spread."""
+    gamma = width / _usual_distance(source)
+    return Candidate(
+        "smooth", lambda a, b, known: hermite_ridge(a, b, known, gamma, penalty), most, derivatives=derivatives
+    )
 
 
 def identity(source: Float[Array, "n m"], target: Float[Array, "n m"]) -> Selected:
@@ -121,10 +187,12 @@ def linear(source: Float[Array, "n m1"], target: Float[Array, "n m2"]) -> Affine
     return _affine(centre, left, right, offset + shift)
 
 
-def kernel_ridge(source: Float[Array, "n m1"], target: Float[Array, "n m2"], gamma: float, penalty: float) -> Expansion:
-    """Kernel ridge regression with Gaussian kernels, on neurons in units of their spread."""
+def kernel_ridge(
+    source: Float[Array, "n m1"], target: Float[Array, "n m2"], gamma: float, penalty: float, *, even: bool = True
+) -> Expansion:
+    """Kernel ridge regression with Gaussian kernels, on neurons in units of their spread, or of the layer's."""
     centre, offset = source.mean(axis=0), target.mean(axis=0)
-    basis, wanted, right = 1 / _spread(source), target - offset, None
+    basis, wanted, right = 1 / _scale(source, even=even), target - offset, None
     if target.shape[1] > _WIDER * len(target):
         wanted, right = _turned(wanted)
     points = on_basis(source - centre, basis)
@@ -136,6 +204,57 @@ def kernel_ridge(source: Float[Array, "n m1"], target: Float[Array, "n m2"], gam
         kernel[np.diag_indices_from(kernel)] += 1e-13 * len(kernel)
         found = cho_solve(cho_factor(kernel, lower=True, overwrite_a=True, check_finite=False), wanted)
     return Expansion(centre, basis, points, gamma, found, right, offset)
+
+
+def hermite_ridge(
+    source: Float[Array, "n m1"],
+    target: Float[Array, "n m2"],
+    derivatives: Derivatives,
+    gamma: float,
+    penalty: float,
+) -> HermiteExpansion:
+    """Kernel ridge regression with Gaussian kernels on values and derivatives, on neurons in units of their spread.
+
+    Derivatives count in units of what the kernel's own is at its steepest, so that one penalty serves both.
+    """
+    centre, offset = source.mean(axis=0), target.mean(axis=0)
+    basis = 1 / _spread(source)
+    points, tangents = on_basis(source - centre, basis), derivatives.steps * basis
+    lengths = np.maximum(np.linalg.norm(tangents, axis=2, keepdims=True), np.finfo(float).tiny)
+    tangents = tangents / lengths
+    (n, d, _), m2 = tangents.shape, target.shape[1]
+    kernel, along = kernel_and_derivatives(points, points, tangents, gamma)
+    gram = np.empty((n * (d + 1), n * (d + 1)))
+    gram[:n, :n] = kernel
+    gram[:n, n:] = along.reshape(n, n * d)
+    gram[n:, :n] = gram[:n, n:].T
+    flat = tangents.reshape(n * d, -1)
+    steps = (points @ flat.T).reshape(n, n, d) - np.einsum("pr,pdr->pd", points, tangents)
+    # derivatives at both ends: of i along its tangent k, of j along its tangent l
+    both = (flat @ flat.T).reshape(n, d, n, d)
+    both += 2 * gamma * np.swapaxes(steps, 0, 1).transpose(0, 2, 1)[:, :, :, None] * steps[:, None]
+    both *= kernel[:, None, :, None]
+    gram[n:, n:] = both.reshape(n * d, n * d)
+    gram[np.diag_indices_from(gram)] += penalty
+    wanted = np.concatenate([target - offset, (derivatives.changes / lengths / np.sqrt(2 * gamma)).reshape(n * d, m2)])
+    try:
+        found = cho_solve(cho_factor(gram, lower=True, check_finite=False), wanted)
+    except LinAlgError:
+        gram[np.diag_indices_from(gram)] += 1e-13 * len(gram)
+        found = cho_solve(cho_factor(gram, lower=True, overwrite_a=True, check_finite=False), wanted)
+    return HermiteExpansion(centre, basis, points, tangents, gamma, found[:n], found[n:].reshape(n, d, m2), offset)
+
+
+def _usual_distance(source: Array, *, even: bool = True) -> float:
+    """Median squared distance among the first rows, neurons in units of their spread, or of the layer's."""
+    few = source[:_USUAL] / _scale(source, even=even)
+    return float(np.median(cdist(few, few, "sqeuclidean"))) or 1.0
+
+
+def _scale(values: Array, *, even: bool) -> Array:
+    """(m,) spread of each neuron, or that of the layer for all."""
+    spread = _spread(values)
+    return spread if even else np.full_like(spread, np.sqrt(values.var(axis=0).mean()) or 1.0)
 
 
 def _spread(values: Array) -> Array:

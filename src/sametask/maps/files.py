@@ -10,10 +10,10 @@ import numpy as np
 from sametask._types import Array
 from sametask.maps.candidates import SIMPLEST_FIRST
 from sametask.maps.fitted import FittedMap, Support
-from sametask.maps.predictors import Affine, Expansion, Selected
+from sametask.maps.predictors import Affine, Expansion, HermiteExpansion, Selected
 from sametask.numerics.manifold import Projection
 
-_KINDS = {"selected": Selected, "affine": Affine, "expansion": Expansion}
+_KINDS = {"selected": Selected, "affine": Affine, "expansion": Expansion, "hermite": HermiteExpansion}
 _NUMBERS = {"gamma": float, "width": int}
 
 

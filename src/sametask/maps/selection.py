@@ -90,6 +90,6 @@ def held_out(
         if candidate.most is not None and len(seen) > candidate.most:
             # spread over the rows, which are in no order of the folds'
             seen = seen[split.take(seen).some(candidate.most, k)]
-        errors[held] = target[held] - candidate.fit(source[seen], target[seen])(source[held])
+        errors[held] = target[held] - candidate.fitted(source, target, seen)(source[held])
         known[held] = True
     return errors, known

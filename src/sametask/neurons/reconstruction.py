@@ -338,9 +338,9 @@ def _fit(charted: Chart, few: Array, others: Array, sheets: Sheets) -> tuple[One
     interpolated between.
     """
     given, derivatives = charted.probe.pieces
-    n, d = len(charted.rows), charted.dimension
-    own = np.broadcast_to(np.eye(d), (n, d, d))
-    metric = local_metric.from_slopes(derivatives[:, :, few].astype(np.float64), own)
+    n = len(charted.rows)
+    jacobians = np.swapaxes(derivatives[:, :, few].astype(np.float64), 1, 2)
+    metric = local_metric.from_jacobians(jacobians, common_basis=True)
     turns = metric.directions
     assert turns is not None
     typical = max(float(np.median(metric.gains)), float(np.finfo(np.float32).tiny))

@@ -27,6 +27,8 @@ class LocalMetric:
         gains: (n, d), descending: activation units per intrinsic unit along each row of ``frames``.
         directions: (n, d, D) or None: row k is the input direction that ``frames[:, k]`` answers to, in a basis of D
             tangents common to all samples. None when samples have no common input basis.
+        tangents: (n, d, D) the same in D tangents of each sample's own, if these were given; None if not, and if
+            ``directions`` are there. Two networks may have been seen along the same tangents at the same input.
         inflation: how many times too large squared gains are on average. Those of covariances estimated from few
             activations are, so that their inverses are right on average.
     """
@@ -35,6 +37,7 @@ class LocalMetric:
     gains: Float[Array, "n d"]
     directions: Float[Array, "n d tangents"] | None = None
     inflation: float = 1.0
+    tangents: Float[Array, "n d tangents"] | None = None
 
     @property
     def dimension(self) -> int:
@@ -49,16 +52,39 @@ class LocalMetric:
 
     def take(self, rows: Int[Array, " p"] | slice) -> LocalMetric:
         """The metric at some of the samples."""
-        directions = None if self.directions is None else self.directions[rows]
-        return dataclasses.replace(self, frames=self.frames[rows], gains=self.gains[rows], directions=directions)
+        return dataclasses.replace(
+            self,
+            frames=self.frames[rows],
+            gains=self.gains[rows],
+            directions=None if self.directions is None else self.directions[rows],
+            tangents=None if self.tangents is None else self.tangents[rows],
+        )
 
     def truncate(self, dimension: int) -> LocalMetric:
         """Only the ``dimension`` directions of largest gain."""
         if dimension >= self.dimension:
             return self
-        directions = None if self.directions is None else self.directions[:, :dimension]
-        frames, gains = self.frames[:, :dimension], self.gains[:, :dimension]
-        return dataclasses.replace(self, frames=frames, gains=gains, directions=directions)
+        return dataclasses.replace(
+            self,
+            frames=self.frames[:, :dimension],
+            gains=self.gains[:, :dimension],
+            directions=None if self.directions is None else self.directions[:, :dimension],
+            tangents=None if self.tangents is None else self.tangents[:, :dimension],
+        )
+
+    @property
+    def answers(self) -> Float[Array, "n d tangents"] | None:
+        """(n, d, D) what the frames answer to, in tangents that are common to all samples or each sample's own; None
+        where nothing is known."""
+        return self.tangents if self.directions is None else self.directions
+
+    def turned(self, by: Float[Array, "n r d"], of: LocalMetric) -> LocalMetric:
+        """This metric with what the frames of another one answer to, which are these turned by ``by``."""
+        return dataclasses.replace(
+            self,
+            directions=None if of.directions is None else by @ of.directions,
+            tangents=None if of.tangents is None else by @ of.tangents,
+        )
 
     def rescale(self, factor: float) -> LocalMetric:
         """The metric in intrinsic units that are ``factor`` times smaller."""
@@ -92,15 +118,18 @@ def from_jacobians(jacobians: Float[Array, "n m d"], *, common_basis: bool) -> L
     for rows in _blocks(n, m * d):
         left, gains[rows], directions[rows] = _svd(jacobians[rows])
         frames[rows] = np.swapaxes(left, 1, 2)
-    return LocalMetric(frames, gains, directions if common_basis else None)
+    if common_basis:
+        return LocalMetric(frames, gains, directions)
+    return LocalMetric(frames, gains, tangents=directions)
 
 
-def from_slopes(slopes: Float[Array, "n d m"], directions: Float[Array, "n d tangents"] | None) -> LocalMetric:
-    """The metric of derivatives along ``d`` orthonormal directions of each sample's own."""
+def from_slopes(slopes: Float[Array, "n d m"], of: LocalMetric | None = None) -> LocalMetric:
+    """The metric of derivatives along ``d`` orthonormal directions of each sample's own: along the frames of another
+    metric, if one is given, whose input directions it then has."""
     metric = from_jacobians(np.swapaxes(slopes, 1, 2), common_basis=True)
     turn = metric.directions
     assert turn is not None
-    return dataclasses.replace(metric, directions=None if directions is None else turn @ directions)
+    return dataclasses.replace(metric, directions=None) if of is None else metric.turned(turn, of)
 
 
 def from_bursts(bursts: Float[Array, "n b m"], scale: float, dimension: int) -> LocalMetric:
@@ -158,11 +187,13 @@ def from_covariances(covariances: Float[Array, "n m m"], scale: float, dimension
 def concatenate(metrics: list[LocalMetric]) -> LocalMetric:
     """The metrics of several batches as one."""
     directions = [metric.directions for metric in metrics if metric.directions is not None]
+    tangents = [metric.tangents for metric in metrics if metric.tangents is not None]
     return LocalMetric(
         np.concatenate([metric.frames for metric in metrics]),
         np.concatenate([metric.gains for metric in metrics]),
         np.concatenate(directions) if directions else None,
         metrics[0].inflation,
+        np.concatenate(tangents) if tangents else None,
     )
 
 

@@ -109,7 +109,7 @@ class SampledManifold:
         if self.projection is None:
             return metric
         slopes = metric.gains[:, :, None] * np.matmul(metric.frames, self.projection.basis)
-        return from_slopes(slopes, None)
+        return from_slopes(slopes)
 
     def rescale(self, factor: float) -> SampledManifold:
         """The manifold in intrinsic units ``factor`` times smaller."""

@@ -283,9 +283,7 @@ class Probe:
         projected = local_metric.from_jacobians(np.swapaxes(slopes, 1, 2), common_basis=True)
         turn = projected.directions
         assert turn is not None
-        directions = None if self.metric.directions is None else turn @ self.metric.directions
-        metric = dataclasses.replace(projected, directions=directions, inflation=self.metric.inflation)
-        metric = _positive(metric)
+        metric = _positive(dataclasses.replace(projected.turned(turn, self.metric), inflation=self.metric.inflation))
         return SampledManifold(projection.apply(self.activations)[0], metric, projection=projection), turn
 
     def smoothed(self, neighbours: Int[Array, "n k"]) -> Probe:
@@ -294,9 +292,7 @@ class Probe:
         inverse = smoothed_inverse(manifold.activations, manifold.metric, neighbours)
         if inverse is None:
             return self
-        metric = local_metric.from_slopes(
-            np.linalg.cholesky(inverse).swapaxes(1, 2) @ self.pieces[1], manifold.metric.directions
-        )
+        metric = local_metric.from_slopes(np.linalg.cholesky(inverse).swapaxes(1, 2) @ self.pieces[1], manifold.metric)
         return self._with(metric=metric)
 
     def rescale(self, factor: float) -> Probe:
@@ -348,8 +344,7 @@ class Probe:
             responses = np.swapaxes(self.metric.gains[:, :, None] * metric.frames, 1, 2)
             metric = local_metric.from_jacobians(np.ascontiguousarray(responses), common_basis=True)
             assert metric.directions is not None
-            directions = None if self.metric.directions is None else metric.directions @ self.metric.directions
-            metric = dataclasses.replace(metric, directions=directions)
+            metric = metric.turned(metric.directions, self.metric)
         return assemble(
             self.activations[:, columns],
             metric,

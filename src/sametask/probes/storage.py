@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FORMAT = "sametask-probe"
 VERSION = 2
-METRIC = ("frames", "gains", "directions")
+METRIC = ("frames", "gains", "directions", "tangents")
 FINISHED = "finished"
 UNFINISHED = "unfinished"
 JOURNAL = "journal"
@@ -312,6 +312,7 @@ def _write(probe: Probe, path: Path) -> None:
         "frames": probe.metric.frames,
         "gains": probe.metric.gains,
         "directions": probe.metric.directions,
+        "tangents": probe.metric.tangents,
         "inputs": probe.inputs,
         "ids": id_numbers(probe.ids),
         "groups": probe.groups,

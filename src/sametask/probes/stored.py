@@ -201,7 +201,9 @@ class StoredProbe:
             ids = arrays.get("ids")
             return Probe(
                 arrays["activations"],
-                LocalMetric(arrays["frames"], arrays["gains"], arrays.get("directions"), inflation),
+                LocalMetric(
+                    arrays["frames"], arrays["gains"], arrays.get("directions"), inflation, arrays.get("tangents")
+                ),
                 None if ids is None else storage.named_ids(ids, attributes["ids"]),
                 self.scale,
                 self.neurons,

@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-
 import numpy as np
 
-from sametask._check import InputError
-from sametask._outcome import Finding
-from sametask._types import Array, Bool, Float
-from sametask.charts.chart import Chart, chart
 from sametask.evidence import near_pairs
-from sametask.evidence.grouping import joined, near_duplicates
 from sametask.evidence.loss import Loss
-from sametask.evidence.trials import Best, both_ways
+from sametask.evidence.trials import Besides, Best, both_ways
 from sametask.maps.fitted import FittedMap, Support
-from sametask.maps.selection import Split
-from sametask.numerics.thinning import well_spread
-from sametask.transformation import AnyMap, Estimate, Transformation
+from sametask.transformation import AnyMap, Transformation
 from sametask.verdict import diagnosis
-from sametask.verdict.by_function import contradicted, paired_charts
+from sametask.verdict.by_function import contradicted
 from sametask.verdict.decision import CANNOT_TELL, NO, YES, decision_of
 from sametask.verdict.direction import Direction, directions
+from sametask.verdict.geometry import Charted, Geometry, geometry_of
 from sametask.verdict.judging import Case, Judgement
-from sametask.verdict.loss_findings import alike_rows, of_answers, uncharted
-from sametask.verdict.single import Single
+from sametask.verdict.loss_findings import of_answers
+from sametask.verdict.pairs import Pairs
 from sametask.verdict.thresholds import AGAINST, FEWEST_GROUPS, LEAST_ALONG
 from sametask.verdict.verdict import Trial
-
-_MOST = 10_000
-"""Rows that maps are tried on: bounds do not gain by more."""
-_TANGENT = 0.5
-"""Charts are only worth trying as a map if half of the step to the nearest sample lies along the local metric."""
 
 
 def judge(case: Case) -> Judgement:
     """Fit maps each way, and hold their bounds against the tolerance."""
-    pairs = _Pairs.of(case)
+    pairs = Pairs.of(case)
     tolerance = case.terms.tolerance
     assert tolerance is not None
-    fifth = _Charted(case, pairs)
+    charted = Charted(case, pairs)
+    geometry = geometry_of(case, pairs, charted)
     found, confidence = both_ways(
         pairs.activations,
         pairs.split,
@@ -48,7 +35,7 @@ def judge(case: Case) -> Judgement:
         units=case.terms.units,
         level=case.terms.level,
         noise=(case.probes[0].noise, case.probes[1].noise),
-        geometry=(fifth.forward, fifth.backward),
+        besides=(_besides(0, pairs, geometry), _besides(1, pairs, geometry)),
         seed=pairs.seed,
     )
     answers, losses, exact = _answered(case, pairs, (found[0].loss, found[1].loss))
@@ -61,10 +48,10 @@ def judge(case: Case) -> Judgement:
     if exact is not None:
         # elsewhere it says nothing: functions known to hold may lose much more than the tolerance
         evidence = [figure for k in (0, 1) if answers[k] == NO for figure in (exact[k].level, exact[k].fall)]
-    one, two, charted = fifth.whole
-    findings += charted
+    one, two, noticed = charted.whole
+    findings += noticed
     findings += diagnosis.unused(bool(case.known))
-    ways = [_shipped(best, k, pairs, fifth) for k, best in enumerate(found)]
+    ways = [_shipped(best, k, pairs, geometry) for k, best in enumerate(found)]
     a, b = case.probes
     # the direction that holds, where only one does
     shown = int(answers[0] != YES and answers[1] == YES)
@@ -76,14 +63,24 @@ def judge(case: Case) -> Judgement:
         Transformation(ways[0], ways[1], (a.name, b.name), (a.neurons, b.neurons)),
         None if one is None or two is None else (one, two),
         None,
-        _tried(found[shown], shown, pairs, fifth),
+        _tried(found[shown], shown, pairs, geometry),
         loss=losses,
         determines=answers,
     )
 
 
+def _besides(source: int, pairs: Pairs, geometry: Geometry) -> Besides:
+    """What else is known of one direction than rows that correspond."""
+    return Besides(
+        lambda: geometry.errors(source),
+        geometry.desired,
+        pairs.derivatives(source),
+        lambda: geometry.elsewhere(source),
+    )
+
+
 def _answered(
-    case: Case, pairs: _Pairs, losses: tuple[Loss, Loss]
+    case: Case, pairs: Pairs, losses: tuple[Loss, Loss]
 ) -> tuple[tuple[str, str], tuple[Loss, Loss], tuple[Direction, Direction] | None]:
     """Yes, no or cannot tell, each way; losses with their lower bounds; and the exact test, where it was asked."""
     tolerance = case.terms.tolerance
@@ -107,155 +104,13 @@ def _answered(
     return (answers[0], answers[1]), (found[0], found[1]), exact
 
 
-@dataclass(frozen=True)
-class _Pairs:
-    """Rows that correspond, as they are split.
-
-    Attributes:
-        singles: the two networks at these rows.
-        rows: (k, 2) which rows of the probes they are.
-        split: in folds, by group.
-        seed: of draws.
-        findings: on what belongs together.
-    """
-
-    singles: tuple[Single, Single]
-    rows: Array
-    split: Split
-    seed: int
-    findings: tuple[Finding, ...]
-
-    @staticmethod
-    def of(case: Case) -> _Pairs:
-        """Those of a case; of very many some."""
-        rng = np.random.default_rng(int(case.rng.integers(2**31)))
-        rows, groups = _in_order(case)
-        kept = np.arange(len(rows))
-        if len(rows) > _MOST:
-            labels = np.arange(len(rows)) if groups is None else joined(groups)
-            kept = Split(labels, np.zeros(len(rows), np.int64)).some(_MOST, int(rng.integers(2**31)))
-        rows = rows[kept]
-        singles = (case.singles[0].take(rows[:, 0]), case.singles[1].take(rows[:, 1]))
-        alike = near_duplicates((singles[0].probe.manifold.activations, singles[1].probe.manifold.activations))
-        given = np.arange(len(rows)) if groups is None else groups[kept]
-        groups = joined(given, alike)
-        seed = int(rng.integers(2**31))
-        return _Pairs(singles, rows, Split.of(groups, seed), seed, tuple(alike_rows(given, alike, groups)))
-
-    @cached_property
-    def along(self) -> float:
-        """The usual share of the step to the nearest sample that lies along the local metric's directions; of the
-        network of which it is less."""
-        return min(_along(single) for single in self.singles)
-
-    @property
-    def activations(self) -> tuple[Array, Array]:
-        """Of the two networks, row by row."""
-        return self.singles[0].probe.activations, self.singles[1].probe.activations
-
-
-def _in_order(case: Case) -> tuple[Array, Array | None]:
-    """Pairs, and their groups, in an order of their own if both probes name them alike: whose rows come first, and how
-    they are ordered, is nobody's choice."""
-    pairs, groups = case.pairs, case.groups
-    one, two = (single.given.ids for single in case.singles)
-    if one is None or two is None or not np.array_equal(one[pairs[:, 0]], two[pairs[:, 1]]):
-        return pairs, groups
-    order = np.argsort(one[pairs[:, 0]], kind="stable")
-    return pairs[order], None if groups is None else groups[order]
-
-
-class _Charted:
-    """Charts of rows that correspond: of all of them, and of four folds, by which the map by charts is tried on the
-    fifth. Made when they are asked for."""
-
-    def __init__(self, case: Case, pairs: _Pairs) -> None:
-        self._case, self._pairs = case, pairs
-
-    @cached_property
-    def singles(self) -> tuple[Single, Single]:
-        """The two networks at as many of the rows as are charted."""
-        singles = self._pairs.singles
-        most = self._case.method.landmarks
-        if len(self._pairs.rows) <= most:
-            return singles
-        manifold = singles[0].probe.manifold
-        rows = well_spread(manifold.activations, manifold.metric, most)
-        return singles[0].take(rows), singles[1].take(rows)
-
-    @cached_property
-    def whole(self) -> tuple[Chart | None, Chart | None, list[Finding]]:
-        """Charts of all, and what is noticed on them; None where there are none."""
-        if any(single.recorded for single in self._case.singles):
-            return None, None, [uncharted("activations alone, without neighbourhoods")]
-        try:
-            one, two, _, findings = paired_charts(*self.singles)
-        except InputError as error:
-            return None, None, [uncharted(str(error))]
-        return one, two, findings
-
-    @cached_property
-    def map(self) -> Transformation | None:
-        """The map by charts, fitted to all rows."""
-        one, two, _ = self.whole
-        return None if one is None or two is None else Transformation.from_pairs(one, two)
-
-    @cached_property
-    def tried(self) -> tuple[Array, tuple[Estimate, Estimate]] | None:
-        """Rows of one fold, and what the map by charts of the others says there, forward and backward."""
-        if len(self._pairs.rows) > self._case.method.landmarks or self.whole[0] is None:
-            return None
-        if self._pairs.along < _TANGENT:
-            return None
-        folds = self._pairs.split.folds
-        seen, held = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
-        try:
-            charts = [chart(each.probe.take(seen), self._case.method) for each in self._pairs.singles]
-        except InputError:
-            return None
-        if any(len(each.rows) != len(seen) for each in charts):
-            return None
-        fitted = Transformation.from_pairs(charts[0], charts[1])
-        a, b = self._pairs.activations
-        return held, (fitted.forward(a[held], client=False), fitted.backward(b[held], client=False))
-
-    def forward(self) -> tuple[Float[Array, "n m2"], Bool[Array, " n"]] | None:
-        """Errors of the map by charts on rows it has not seen, and which rows these are."""
-        return self._errors(0)
-
-    def backward(self) -> tuple[Float[Array, "n m1"], Bool[Array, " n"]] | None:
-        """The same the other way."""
-        return self._errors(1)
-
-    def _errors(self, source: int) -> tuple[Array, Array] | None:
-        if self.tried is None:
-            return None
-        held, estimates = self.tried
-        target = self._pairs.activations[1 - source].astype(np.float64)
-        errors, known = np.zeros(target.shape), np.zeros(len(target), bool)
-        errors[held], known[held] = target[held] - estimates[source].value, True
-        return errors, known
-
-
-def _along(single: Single) -> float:
-    """The usual share of the step to the nearest sample that lies along the local metric's directions."""
-    manifold = single.probe.manifold
-    rows = np.arange(len(manifold.activations))
-    near = np.asarray(manifold.tree.query(manifold.activations, 2)[1])
-    other = np.where(near[:, 0] == rows, near[:, 1], near[:, 0])
-    change = manifold.activations[other] - manifold.activations
-    along = np.linalg.norm(np.matmul(manifold.metric.frames, change[:, :, None])[:, :, 0], axis=1)
-    length = np.linalg.norm(change, axis=1)
-    return float(np.median(along / np.maximum(length, np.finfo(float).tiny)))
-
-
-def _exact(case: Case, pairs: _Pairs) -> tuple[Direction, Direction]:
+def _exact(case: Case, pairs: Pairs) -> tuple[Direction, Direction]:
     """The test of the exact question, each way."""
     lacks = (contradicted(case, 0, 1), contradicted(case, 1, 0))
     return directions(pairs.singles, lacks, pairs.seed)
 
 
-def _with_least(loss: Loss, pairs: _Pairs, source: int) -> Loss:
+def _with_least(loss: Loss, pairs: Pairs, source: int) -> Loss:
     """The loss with its lower bound."""
     manifolds = [pairs.singles[k].probe.manifold for k in (source, 1 - source)]
     steps = [near_pairs.resolution(each.activations.astype(np.float64)) for each in manifolds]
@@ -268,29 +123,29 @@ def _ruled_out(loss: Loss, exact: Direction, tolerance: float) -> bool:
     return loss.low > tolerance and exact.holds <= AGAINST.value and not exact.but_for_few and not exact.far
 
 
-def _shipped(best: Best, source: int, pairs: _Pairs, charted: _Charted) -> AnyMap:
+def _shipped(best: Best, source: int, pairs: Pairs, geometry: Geometry) -> AnyMap:
     """The best map, fitted to all rows."""
     a, b = (pairs.activations[k].astype(np.float64) for k in (source, 1 - source))
     trial = best.trial
     if trial.candidate is None:
-        assert charted.map is not None
-        way = charted.map.there if source == 0 else charted.map.back
+        assert geometry.map is not None
+        way = geometry.map.there if source == 0 else geometry.map.back
         assert way is not None
         return way
     rows = np.arange(len(a)) if trial.candidate.most is None else pairs.split.some(trial.candidate.most, pairs.seed)
     assert trial.errors is not None
     lengths = np.linalg.norm(trial.errors, axis=1)
     support = Support.of(a, b, lengths, pairs.split.groups, pairs.seed)
-    return FittedMap(trial.name, trial.candidate.fit(a[rows], b[rows]), support, b.shape[1])
+    return FittedMap(trial.name, trial.candidate.fitted(a, b, rows), support, b.shape[1])
 
 
-def _tried(best: Best, source: int, pairs: _Pairs, charted: _Charted) -> Trial:
+def _tried(best: Best, source: int, pairs: Pairs, geometry: Geometry) -> Trial:
     """What a map says of one fold that it has not seen, with uncertainties from the other folds."""
     a, b = (pairs.activations[k].astype(np.float64) for k in (source, 1 - source))
     forward = source == 0
     if best.trial.candidate is None:
-        assert charted.tried is not None
-        held, estimates = charted.tried
+        assert geometry.tried is not None
+        held, estimates = geometry.tried
         estimate = estimates[source]
         rows = pairs.rows[held, 0]
         return Trial(rows, estimate.value, b[held], estimate.uncertainty, estimate.inside, forward)
