@@ -212,3 +212,36 @@ def test_the_command_line_takes_files_of_activations(tmp_path, capsys) -> None:
     np.testing.assert_allclose(np.load(tmp_path / "c.npy"), A[:, ::-1] + 1, atol=1e-6)
     assert cli.main(["compare", *paths[:2], "--inputs", paths[0]]) == 2
     assert cli.main(["compare", paths[0], str(tmp_path / "none.npy")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ((), 3),
+        (("--require", "first-determines-second"), 3),
+        (("--require", "second-determines-first"), 0),
+        (("--allow-undecided",), 0),
+        (("--require", "first-determines-second", "--allow-undecided"), 0),
+        (("--require", "nothing"), 2),
+    ],
+)
+def test_the_gate_asks_for_what_is_required(options, code, tmp_path, capsys) -> None:
+    """The first lacks a neuron that the second has."""
+    np.save(tmp_path / "a.npy", A[:, :3])
+    np.save(tmp_path / "b.npy", A)
+    try:
+        got = cli.main(["compare", str(tmp_path / "a.npy"), str(tmp_path / "b.npy"), *options])
+    except SystemExit as stop:
+        got = stop.code
+    assert got == code
+
+
+def test_a_direction_that_is_ruled_out_fails_the_gate(tmp_path, capsys) -> None:
+    x = np.random.default_rng(0).uniform(-1, 1, (400, 1))
+    line, folded = (st.from_callable(f) for f in (lambda x: np.hstack([x, x**2, x**3]), lambda x: np.cos(2 * x)))
+    for name, network in (("a", line), ("b", folded)):
+        st.probe(network, x, st.CentralDifference()).save(tmp_path / name)
+    paths = [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert cli.main(["compare", *paths, "--require", "first-determines-second"]) == 0
+    assert cli.main(["compare", *paths, "--require", "second-determines-first", "--allow-undecided"]) == 1
+    assert cli.main(["compare", *paths, "--allow-undecided"]) == 1

@@ -1,6 +1,7 @@
 """The command line: ``sametask demo``, ``compare``, ``probe``, ``translate``, ``whitney``, ``classes``, ``reproduce``.
 
-Exit codes make ``compare`` a gate: 0 equivalent, 1 not (the JSON says which way), 3 undecided, 2 a mistake in the call.
+Exit codes make ``compare`` a gate: 0 what is required holds (equivalent, if nothing else is), 1 it does not (the JSON
+says which way), 3 it cannot be told, 2 a mistake in the call.
 """
 
 from __future__ import annotations
@@ -36,15 +37,16 @@ from sametask.probes.neighbourhoods import NoNeighbourhood
 from sametask.probes.storage import progress
 from sametask.studies import classes, whitney
 from sametask.transformation import Transformation
-from sametask.verdict import Decision, Verdict
+from sametask.verdict import Verdict
+from sametask.verdict.decision import NO, YES
 
-EXIT = {
-    Decision.EQUIVALENT: 0,
-    Decision.FIRST_DETERMINES_SECOND: 1,
-    Decision.SECOND_DETERMINES_FIRST: 1,
-    Decision.INEQUIVALENT: 1,
-    Decision.UNDECIDED: 3,
+HOLDS, DOES_NOT, CANNOT_BE_TOLD = 0, 1, 3
+REQUIRED = {
+    "equivalent": (0, 1),
+    "first-determines-second": (0,),
+    "second-determines-first": (1,),
 }
+"""What can be required, by the directions that must be *yes*."""
 MISTAKE = 2
 _INTERRUPTED = 130
 _WIDEST = 16
@@ -413,7 +415,17 @@ def _conclude(verdict: Verdict, options: argparse.Namespace) -> int:
         _say(str(verdict))
         if options.report is not None:
             _say(f"report: {options.report}")
-    return EXIT[verdict.decision]
+    return _exit_code(verdict, options)
+
+
+def _exit_code(verdict: Verdict, options: argparse.Namespace) -> int:
+    """Whether what is required holds."""
+    answers = [verdict.determines[way] for way in REQUIRED[options.require]]
+    if NO in answers:
+        return DOES_NOT
+    if all(answer == YES for answer in answers) or options.allow_undecided:
+        return HOLDS
+    return CANNOT_BE_TOLD
 
 
 def _write_json(told: dict[str, Any], options: argparse.Namespace) -> None:
@@ -577,7 +589,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="sametask",
         description="Have two neural networks learned the same thing, and if so, what turns one into the other?",
-        epilog="Exit codes of compare and demo: 0 equivalent, 1 not equivalent, 3 undecided, 2 a mistake in the call.",
+        epilog="Exit codes of compare and demo: 0 what is required holds (equivalent, unless --require says so), "
+        "1 it doesn't, 3 it cannot be told, 2 a mistake in the call.",
     )
     parser.add_argument("--version", action="version", version=f"sametask {__version__}")
     parser.add_argument("--debug", action="store_true", help="show tracebacks of internal errors")
@@ -586,6 +599,7 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("demo", help="compare two small networks that come with the package")
     one.add_argument("--samples", type=int, default=1500, help="inputs for each network (default %(default)s)")
     _output(one, report=Path("sametask-report.html"))
+    _gate(one)
     one.set_defaults(run=_demo)
 
     two = commands.add_parser("compare", help="compare two networks, saved probes, or recorded activations")
@@ -647,6 +661,7 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument(
         "--level", type=float, default=0.95, help="probability with which all bounds hold (default %(default)s)"
     )
+    _gate(two)
     two.add_argument("--transformation", type=Path, metavar="T.npz", help="write the map between the two here")
     two.add_argument("--eigenpairs", type=int, default=DiffusionChart.eigenpairs, help=argparse.SUPPRESS)
     two.add_argument("--neighbours", type=int, default=DiffusionChart.neighbours, help=argparse.SUPPRESS)
@@ -698,6 +713,18 @@ def _parser() -> argparse.ArgumentParser:
     _classes_parser(commands)
     _reproduce_parser(commands)
     return parser
+
+
+def _gate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--require",
+        choices=tuple(REQUIRED),
+        default="equivalent",
+        help="what must hold for exit code 0 (default %(default)s)",
+    )
+    parser.add_argument(
+        "--allow-undecided", action="store_true", help="exit with 0 also if it cannot be told whether that holds"
+    )
 
 
 def _units(parser: argparse.ArgumentParser) -> None:
