@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas
 import pytest
+import scipy.sparse
 from sklearn.linear_model import RidgeCV
 
 import sametask as st
@@ -67,8 +69,6 @@ def test_whatever_holds_numbers(kind, tmp_path) -> None:
         "images": lambda: a.reshape(200, 3, 2, 2),
     }
     if kind == "frame":
-        import pandas
-
         value = pandas.DataFrame(a, columns=[f"unit {k}" for k in range(12)])
     elif kind == "memmap":
         np.save(tmp_path / "a.npy", a)
@@ -81,8 +81,6 @@ def test_whatever_holds_numbers(kind, tmp_path) -> None:
 
 
 def test_data_frames_correspond_by_their_index() -> None:
-    import pandas
-
     a = layer(inputs(200), 12, 1)
     names = [f"row {k}" for k in range(200)]
     first = pandas.DataFrame(a, index=names, columns=[f"unit {k}" for k in range(12)])
@@ -92,6 +90,56 @@ def test_data_frames_correspond_by_their_index() -> None:
     assert v.decision is st.Decision.EQUIVALENT
     assert v.loss is not None
     assert v.loss[0].map == "identity"
+
+
+def test_indexes_that_count_rows_of_parts_are_indexes_too() -> None:
+    frame = pandas.DataFrame(layer(inputs(200), 6, 1))
+    for first, second, common in (
+        (frame.iloc[:150], frame.iloc[50:], 100),
+        (frame.sample(frac=1, random_state=0), frame, 200),
+        (frame[frame[0] > 0], frame, int((frame.to_numpy()[:, 0] > 0).sum())),
+        (frame, frame, 200),
+    ):
+        v = st.compare(first, second)
+        assert v.samples[2] == common
+        assert v.decision is st.Decision.EQUIVALENT
+    nullable = frame.convert_dtypes()
+    assert st.compare(nullable, frame).decision is st.Decision.EQUIVALENT
+
+
+def test_repeated_rows_have_an_uncertainty() -> None:
+    rng = np.random.default_rng(0)
+    corners = (rng.normal(size=(300, 3)) > 0) * 1.0
+    said = corners @ rng.normal(size=(3, 4)) + 0.3 * rng.normal(size=(300, 4))
+    v = st.compare(corners, said)
+    assert v.transformation is not None
+    found = v.transformation.forward(corners)
+    true = np.sqrt(np.square(found.value - said).sum(axis=1).mean())
+    assert found.uncertainty == pytest.approx(np.full(300, true), rel=0.3)
+    assert found.inside.all()
+
+
+def test_rows_in_a_few_clusters_have_a_map_and_no_claim() -> None:
+    rng = np.random.default_rng(3)
+    centres = 10 * rng.normal(size=(5, 6))
+    one, two = rng.normal(size=(6, 12)), rng.normal(size=(6, 10))
+
+    def drawn(n: int) -> tuple[np.ndarray, np.ndarray]:
+        z = centres[rng.integers(0, 5, n)] + 0.3 * rng.normal(size=(n, 6))
+        return np.tanh(0.1 * z @ one / 2.5), np.maximum(z @ two / 2.5, 0)
+
+    (a, b), (new, true) = drawn(300), drawn(1000)
+    v = st.compare(a, b)
+    assert v.decision is st.Decision.UNDECIDED
+    assert "few groups" in {finding.name for finding in v.diagnosis}
+    assert v.transformation is not None
+    assert relative(v.transformation.forward(new).value - true, true) < 0.02
+
+
+def test_a_verdict_is_one_line_in_a_prompt() -> None:
+    text = repr(st.compare(A, A))
+    assert len(text) < 200
+    assert text.startswith("Verdict('first', 'second': The same")
 
 
 def test_ids_name_the_rows() -> None:
@@ -174,17 +222,23 @@ A = np.random.default_rng(0).normal(size=(80, 4))
         (A, A, {"tolerance": None}, "tolerance: None asks the exact question"),
         (A, A, {"anchors": None}, "anchors: 0 rows that correspond"),
         (A[:2], A[:2], {}, "anchors: 2 rows that correspond"),
-        (A, np.where(np.arange(80)[:, None] == 5, np.nan, A), {}, "NaN or infinite values in 1 of 80 rows (5)"),
+        (A, np.where(np.arange(80)[:, None] == 5, np.nan, A), {}, "second: NaN or infinite values in 1 of 80 rows (5)"),
         (A, np.zeros((80, 4)), {}, "every neuron is constant"),
         (A, A[:, 0], {}, "reshape a single column"),
-        (A, np.ma.masked_greater(A, 2), {}, "rows have masked values"),
+        (A, np.ma.masked_greater(A, 2), {}, "masked values in"),
         (A, np.array([["a"] * 4] * 80), {}, "give real numbers"),
+        (A, np.zeros((0, 4)), {}, "second: shape (0, 4)"),
+        (A, A * 1e200, {}, "whose squares"),
+        (A, "a.csv", {}, "second: 'a.csv'; give a .npy file"),
+        (A, scipy.sparse.csr_array(A), {}, "second: a sparse matrix"),
+        (A, pandas.DataFrame({"a": range(80), "name": ["x"] * 80}), {}, "second: column 'name' holds"),
+        (A, A, {"layers": ["fc"]}, "layers: only of torch modules"),
         (A, A, {"ids": np.arange(70)}, "ids: 70 of them for 80 samples"),
         (A, A, {"ids": np.zeros(80, int)}, "every sample needs an id of its own"),
         (A, A, {"groups": np.arange(70)}, "for 80 samples"),
         (A, None, {}, "second: None; give activations"),
         (A, 5, {}, "second: int; give activations"),
-        (A, "nowhere.npy", {}, "second: cannot read nowhere.npy"),
+        (A, "nowhere.npy", {}, "second: cannot read nowhere.npy (No such file"),
         (A, {"a": 1}, {}, "second: dict; give activations"),
         (A, lambda x: x, {}, "second: a network (function); give inputs= as well"),
     ],

@@ -41,7 +41,16 @@ def require(package: str, extra: str) -> ModuleType:
 def as_array(argument: str, value: Any, expected: str) -> Array:
     """``value`` as an array of whatever kind; ragged lists, and tensors that will not convert, are refused."""
     try:
-        return np.asarray(value)
+        if hasattr(value, "detach"):
+            value = value.detach().cpu()
+            value = value.float() if "bfloat16" in str(value.dtype) else value
+        if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
+            mask = np.atleast_1d(np.ma.getmaskarray(value))
+            masked_rows(argument, np.flatnonzero(mask.reshape(len(mask), -1).any(axis=1)), len(mask))
+        result = np.asarray(value)
+        return result.astype(np.float32) if result.dtype.name == "bfloat16" else result
+    except InputError:
+        raise
     except Exception as error:  # arrays of other frameworks raise what they like
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(f"{argument}: not an array ({reason}); give {expected}") from None
@@ -83,6 +92,12 @@ def finite_rows(argument: str, bad: Array, among: str) -> None:
     raise InputError(
         f"{argument}: NaN or infinite values in {len(bad)} of {among} ({named}); drop or repair those rows"
     )
+
+
+def masked_rows(argument: str, bad: Array, among: int) -> None:
+    """Refuse rows with masked values."""
+    named = ", ".join(map(str, bad[:5])) + (", …" if len(bad) > 5 else "")
+    raise InputError(f"{argument}: masked values in {len(bad)} of {among} rows ({named}); drop or fill those rows")
 
 
 def row_pairs(argument: str, value: Any, sizes: tuple[int, int]) -> Array:

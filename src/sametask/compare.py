@@ -202,7 +202,7 @@ def _probes(
     for whose, each in (("first", first), ("second", second)):
         if each is None:
             raise InputError(f"{whose}: None; give activations (n, m), a network and inputs=, or an st.Probe")
-    names, found = ids_of(ids), []
+    names, found = ids_of(ids, first, second), []
     for k, (whose, each) in enumerate((("first", first), ("second", second))):
         given = None if isinstance(each, Probe | StoredProbe) else names[k]
         found.append(as_probe(whose, each, inputs=inputs, layers=layers, ids=given, seed=seed))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +38,8 @@ def as_probe(
 
     Args:
         argument: its name, for errors and as the name of what has none.
-        value: a probe; activations (n, m) or (n, …) as an array, a tensor or a data frame (its columns are neurons, its
-            index, unless it just counts rows, ids); the name of a .npy file or of a saved probe; a network, a torch
-            module or a function.
+        value: a probe; activations (n, m) or (n, …) as an array, a tensor or a data frame, whose columns are neurons;
+            the name of a .npy file or of a saved probe; a network, a torch module or a function.
         inputs: (n, …) what a network is given.
         layers: of a torch module.
         ids: (n,) of recorded activations, or None.
@@ -50,6 +48,9 @@ def as_probe(
     Raises:
         InputError: it is none of these, a network has no inputs, or what is given does not fit together.
     """
+    torch = sys.modules.get("torch")
+    if layers is not None and (torch is None or not isinstance(value, torch.nn.Module | torch.export.ExportedProgram)):
+        raise InputError(f"layers: only of torch modules, and {argument} is {type(value).__name__}; leave them out")
     if isinstance(value, Probe | StoredProbe):
         if ids is not None:
             raise InputError("ids: those of a probe are fixed; give them to st.probe or Probe.from_…")
@@ -64,10 +65,23 @@ def as_probe(
     return _recorded(argument, value, ids)
 
 
-def ids_of(ids: Any) -> tuple[Any, Any]:
-    """Ids for both, or a pair of arrays with some for each."""
-    pair = isinstance(ids, tuple | list) and len(ids) == 2 and not any(np.ndim(each) == 0 for each in ids)
-    return (ids[0], ids[1]) if pair else (ids, ids)
+def ids_of(ids: Any, first: Any, second: Any) -> tuple[Any, Any]:
+    """Ids for both, or a pair of arrays with some for each, one of which may be None; of two data frames their indexes,
+    unless both just count their rows."""
+    pair = isinstance(ids, tuple | list) and len(ids) == 2 and not any(np.isscalar(each) for each in ids)
+    if pair:
+        return ids[0], ids[1]
+    if ids is not None or not (is_frame(first) and is_frame(second)):
+        return ids, ids
+    indexes = [getattr(each, "index", None) for each in (first, second)]
+    if any(each is None or not hasattr(each, "to_numpy") for each in indexes) or all(map(_counts, indexes)):
+        return None, None
+    return _index("first", indexes[0]), _index("second", indexes[1])
+
+
+def _counts(index: Any) -> bool:
+    """Whether the index of a data frame says no more than where rows are."""
+    return type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1
 
 
 def _seen(network: Network, inputs: Any, ids: Any, seed: int) -> Probe:
@@ -94,33 +108,60 @@ def _network(value: Any, layers: Any) -> Network | None:
 
 def _of_file(argument: str, path: Path, ids: Any) -> Probe | StoredProbe:
     if path.suffix != ".npy":
+        if not path.is_dir():
+            raise InputError(f"{argument}: {str(path)!r}; give a .npy file, or the directory of a saved probe")
         return StoredProbe.open(path)
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{argument}: cannot read {path} ({_check.first_line(error)}); give a .npy file") from None
+    except OSError as error:
+        raise InputError(f"{argument}: cannot read {path} ({error.strerror or error}); give a .npy file") from None
+    except (ValueError, EOFError):
+        raise InputError(f"{argument}: {path} is not a .npy file of numbers; write one with numpy.save") from None
     return _recorded(argument, values, ids, name=path.stem)
 
 
 def _recorded(argument: str, value: Any, ids: Any, name: str | None = None) -> Probe:
     neurons: tuple[str, ...] = ()
-    index = getattr(value, "index", None)
-    if hasattr(value, "columns") and hasattr(value, "to_numpy"):
+    if is_frame(value):
         neurons = tuple(map(str, value.columns))
-        if ids is None and index is not None and type(index).__name__ != "RangeIndex":
-            ids = _index(argument, index)
-        value = value.to_numpy()
-    if not hasattr(value, "__len__") or isinstance(value, dict | set | bytes):
+        value = _numbers(argument, value)
+    elif (not hasattr(value, "__len__") and not hasattr(value, "__array__")) or isinstance(value, dict | set | bytes):
         raise InputError(
             f"{argument}: {type(value).__name__}; give activations (n samples, m neurons), a network and inputs=, or "
             "an st.Probe"
         )
-    made = Probe.from_activations(_plain(argument, value), ids=ids, name=argument if name is None else name)
+    elif hasattr(value, "toarray"):
+        raise InputError(f"{argument}: a sparse matrix; give {argument}.toarray()")
+    try:
+        made = Probe.from_activations(value, ids=ids, name=argument if name is None else name)
+    except InputError as error:
+        what, _, rest = str(error).partition(":")
+        raise InputError(f"{argument}:{rest}" if what == "activations" else str(error)) from None
     if neurons:
         if len(set(neurons)) < len(neurons):
             neurons = _check.different(neurons)
         made = dataclasses.replace(made, neurons=neurons)
     return made
+
+
+def is_frame(value: Any) -> bool:
+    """Whether it is a data frame."""
+    return hasattr(value, "columns") and hasattr(value, "to_numpy")
+
+
+def _numbers(argument: str, frame: Any) -> Array:
+    """The values of a data frame, nullable numbers as floats."""
+    values = frame.to_numpy()
+    if values.dtype.kind in "fiub":
+        return values
+    for column in frame.columns:
+        each = frame[column]
+        try:
+            each.to_numpy(dtype=float, na_value=np.nan) if hasattr(each, "dtype") else each.to_numpy().astype(float)
+        except (TypeError, ValueError):
+            kind = getattr(each, "dtype", type(each).__name__)
+            raise InputError(f"{argument}: column {str(column)!r} holds {kind}; give columns of numbers") from None
+    return np.stack([frame[column].to_numpy(dtype=float, na_value=np.nan) for column in frame.columns], axis=1)
 
 
 def _index(argument: str, index: Any) -> Array:
@@ -134,20 +175,3 @@ def _index(argument: str, index: Any) -> Array:
         raise InputError(f"{argument}: the index of the data frame names samples; {error}") from None
     assert checked is not None
     return checked
-
-
-def _plain(argument: str, value: Any) -> Array:
-    """An array that numpy computes with: tensors without their gradients, bfloat16 as float32."""
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        if "bfloat16" in str(value.dtype):
-            value = value.float()
-    result = _check.as_array(argument, value, "activations (n samples, m neurons)")
-    if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
-        rows = np.flatnonzero(np.ma.getmaskarray(value).reshape(len(value), -1).any(axis=1))
-        raise InputError(f"{argument}: {len(rows)} rows have masked values ({_some(rows)}); drop or fill those rows")
-    return result.astype(np.float32) if result.dtype.name == "bfloat16" else result
-
-
-def _some(rows: Sequence[int] | Array) -> str:
-    return ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")

@@ -26,11 +26,13 @@ class Deviations:
         values: (c,) squared losses.
         errors: (c,) their standard errors.
         drawn: (draws, c) deviations.
+        unseen: (c,) what groups like the worst may add that the sample happens not to have; see :func:`_unseen`.
     """
 
     values: Float[Array, " c"]
     errors: Float[Array, " c"]
     drawn: Float[Array, "draws c"]
+    unseen: Float[Array, " c"]
 
     @staticmethod
     def of(parts: Parts, groups: Int[Array, " n"], draws: Float[Array, "draws g"]) -> Deviations:
@@ -52,7 +54,23 @@ class Deviations:
             (error > 0) & (draws.sum(axis=1, keepdims=True) > 0), (mean - means) / np.maximum(errors, least), 0.0
         )
         # what is not known of the noise is normal, and has no draws
-        return Deviations(parts.values, np.hypot(error[0], parts.unsure), drawn)
+        return Deviations(parts.values, np.hypot(error[0], parts.unsure), drawn, _unseen(sums / sizes.mean()))
+
+
+_UNSEEN = 3.0
+"""Groups that a sample may lack: a share of 3 / g of all is not among g of them with a chance of 5 %."""
+
+
+def _unseen(errors: Float[Array, "g c"]) -> Float[Array, " c"]:
+    """What a share of 3 / g of all groups adds to the mean if each is as bad as the worst of the sample, for errors
+    with tails heavier than exponential: their mean hangs on few, and a sample may have none of these.
+
+    Of exponential errors the worst of g exceeds their mean times log g + 3 with a chance of 5 %.
+    """
+    g = len(errors)
+    worst = errors.max(axis=0, initial=0)
+    heavy = worst > errors.mean(axis=0) * (np.log(g) + _UNSEEN)
+    return np.where(heavy, min(_UNSEEN / g, 1.0) * worst, 0.0)
 
 
 _LEAST = 0.1
@@ -76,7 +94,7 @@ def simultaneous(deviations: Sequence[Deviations], level: float) -> list[Float[A
     reached = _joint(deviations)
     share = float(np.quantile(reached, level, method="higher"))
     return [
-        each.values + np.maximum(np.quantile(each.drawn, share, axis=0, method="higher"), 0) * each.errors
+        each.values + each.unseen + np.maximum(np.quantile(each.drawn, share, axis=0, method="higher"), 0) * each.errors
         for each in deviations
     ]
 
@@ -90,8 +108,8 @@ def level_within(deviations: Sequence[Deviations], asked: Sequence[tuple[Deviati
     """
     share = 1.0
     for each, squared in asked:
-        room = np.where(each.errors > 0, (squared - each.values) / np.maximum(each.errors, 1e-300), np.inf)
-        room = np.where((each.errors == 0) & (each.values > squared), -np.inf, room)
+        left = squared - each.values - each.unseen
+        room = np.where(each.errors > 0, left / np.maximum(each.errors, 1e-300), np.where(left < 0, -np.inf, np.inf))
         share = min(share, float((each.drawn <= room).mean(axis=0).min(initial=1.0)))
     reached = _joint(deviations)
     return float(np.clip(np.mean(reached <= share), 1 / (len(reached) + 1), len(reached) / (len(reached) + 1)))

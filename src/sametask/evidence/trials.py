@@ -35,8 +35,9 @@ _MANY = 100
 """Rows on which a map must have been tried to be preferred to maps tried on all."""
 _FEW, _FAR_BETTER = 20, 2.0
 """Rows that are enough where it misses by half as much: so many errors in root mean square scatter by a sixth."""
-_HERMITE = 1800
-"""Values and derivatives at most that smooth maps are fitted to: a fifth of a second for each fit, on one core."""
+_HERMITE, _HERMITE_MANY = 3300, 1800
+"""Values and derivatives, at most, that smooth maps are fitted to all of: half a second for each fit, on one core; and
+how many of more, a fifth of a second."""
 _HERMITE_TUNED = 150
 """Rows by which scales of these are chosen where there are more."""
 _HERMITE_WIDTHS, _HERMITE_PENALTIES = (0.03, 0.1, 0.3, 1.0), (1e-13, 1e-10, 1e-7, 1e-4)
@@ -259,7 +260,7 @@ def _hermite_choices(
     n, d, m1 = derivatives.steps.shape
     if m1 > _HERMITE_NEURONS:
         return []
-    most = None if n * (d + 1) <= _HERMITE else _HERMITE // (d + 1)
+    most = None if n * (d + 1) <= _HERMITE else _HERMITE_MANY // (d + 1)
     rows = split.some(_HERMITE_TUNED, seed)
     few, known = split.take(rows), derivatives.take(rows)
     choices = [(width, penalty) for width in _HERMITE_WIDTHS for penalty in _HERMITE_PENALTIES]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
 from sklearn.linear_model import RidgeCV
 
 from sametask._types import Array, Float, Int
@@ -29,9 +28,7 @@ WIDTHS = (0.03, 0.1, 0.3, 1.0, 3.0)
 """Of kernels: gamma in units of one over the median squared distance between samples."""
 PENALTIES = (1e-13, 1e-11, 1e-9, 1e-7, 1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1)
 """Of kernel ridge regression: added to the kernel's diagonal, which is 1. Rounding allows for no less."""
-_RIDGE = np.logspace(-8, 3, 23)
-_WIDER = 4
-"""Targets wider than this many times their rows are turned to as many directions first: coefficients would be large."""
+_RIDGE = np.logspace(-8, 6, 29)
 _USUAL = 300
 """Samples whose distances set the width of kernels."""
 _MATCHED = 1000
@@ -192,9 +189,7 @@ def kernel_ridge(
 ) -> Expansion:
     """Kernel ridge regression with Gaussian kernels, on neurons in units of their spread, or of the layer's."""
     centre, offset = source.mean(axis=0), target.mean(axis=0)
-    basis, wanted, right = 1 / _scale(source, even=even), target - offset, None
-    if target.shape[1] > _WIDER * len(target):
-        wanted, right = _turned(wanted)
+    basis, wanted = 1 / _scale(source, even=even), target - offset
     points = on_basis(source - centre, basis)
     kernel = np.exp(-gamma * squared_distances(points, points))
     kernel[np.diag_indices_from(kernel)] += penalty
@@ -203,7 +198,7 @@ def kernel_ridge(
     except LinAlgError:  # penalties near rounding: the nearest that is positive
         kernel[np.diag_indices_from(kernel)] += 1e-13 * len(kernel)
         found = cho_solve(cho_factor(kernel, lower=True, overwrite_a=True, check_finite=False), wanted)
-    return Expansion(centre, basis, points, gamma, found, right, offset)
+    return Expansion(centre, basis, points, gamma, found, None, offset)
 
 
 def hermite_ridge(
@@ -248,7 +243,7 @@ def hermite_ridge(
 def _usual_distance(source: Array, *, even: bool = True) -> float:
     """Median squared distance among the first rows, neurons in units of their spread, or of the layer's."""
     few = source[:_USUAL] / _scale(source, even=even)
-    return float(np.median(cdist(few, few, "sqeuclidean"))) or 1.0
+    return float(np.median(squared_distances(few, few))) or 1.0
 
 
 def _scale(values: Array, *, even: bool) -> Array:

@@ -24,6 +24,8 @@ _INSIDE = 0.99
 """Share of the rows themselves that are within the support by the distance to all others."""
 _NEAR = 3
 """Rows around a sample that say how far apart rows lie there."""
+_SAME_PLACE = 1e-12
+"""Distances, as a share of the largest coordinate, that rounding explains."""
 _LARGEST = 1e150
 """Squares of more overflow."""
 _FARTHEST = 100.0
@@ -65,7 +67,10 @@ class Support:
         places = _places(projection, kept)
         near = min(_NEAR + int(np.bincount(groups[rows]).max()), len(rows) - 1)
         distance, index = KDTree(places).query(places, near + 1)
-        distance = np.where(groups[rows][index] == groups[rows][:, None], np.inf, distance)
+        # rows at one place say no more of how far apart others are than rows of one group
+        size = float(np.abs(places).max(initial=0))
+        alone = (groups[rows][index] == groups[rows][:, None]) | (distance <= _SAME_PLACE * size)
+        distance = np.where(alone, np.inf, distance)
         distance = np.sort(distance, axis=1)
         apart = distance[:, min(_NEAR, near) - 1]
         finite = np.isfinite(apart)
@@ -82,7 +87,9 @@ class Support:
         distance, index = distance.reshape(len(x), -1), index.reshape(len(x), -1)
         reach = self.reach[index[:, 0]]
         # nearer errors say more; what is at one place counts in full
-        weight = 1 / (np.square(distance) + np.square(reach)[:, None] + np.finfo(float).tiny)
+        size = max(float(np.abs(self.places).max(initial=0)), np.finfo(float).tiny)
+        scale = np.maximum(np.maximum(reach[:, None], distance[:, -1:]), _SAME_PLACE * size)
+        weight = 1 / (np.square(distance / scale) + np.square(reach[:, None] / scale) + _SAME_PLACE)
         local = np.sqrt((weight * np.square(self.error[index])).sum(axis=1) / weight.sum(axis=1))
         beyond = np.clip(distance[:, 0] - reach, 0, _FARTHEST * reach)
         # what smooth maps leave out grows with a high power of the distance, the target with the first

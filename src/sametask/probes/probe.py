@@ -22,6 +22,7 @@ from sametask.probes.neighbourhoods import RECORDED, burst_dimension
 from sametask.probes.noise import Noise, noise_of
 
 _ACTIVATIONS = "(n samples, m neurons)"
+_SMALLEST = 1e-100
 _WIDE = 128
 """Wider activations are reduced to this many principal directions for all geometry."""
 _FEW = 64
@@ -219,9 +220,15 @@ class Probe:
             Probe('network': 100 samples, 8 neurons, recorded)
         """
         y = _check.array("activations", activations, ndim=range(2, 33), expected=_ACTIVATIONS)
-        y = y.reshape(len(y), -1)
-        if len(y) < 2 or not y.shape[1]:
+        if len(y) < 2 or not y.size:
             raise InputError(f"activations: shape {y.shape}; give {_ACTIVATIONS}, two samples at least")
+        y = y.reshape(len(y), -1)
+        largest = float(np.abs(y).max())
+        if largest and not _SMALLEST <= largest <= 1 / _SMALLEST:
+            raise InputError(
+                f"activations: values of {largest:.3g}, whose squares double precision cannot hold; give them in other "
+                "units"
+            )
         made = assemble(y, local_metric.nothing(y), ids=ids, inputs=inputs, name=name, kind=RECORDED)
         return dataclasses.replace(made, groups=None if groups is None else check_groups(groups, len(y)))
 

@@ -40,10 +40,14 @@ def judge(case: Case) -> Judgement:
     )
     answers, losses, exact = _answered(case, pairs, (found[0].loss, found[1].loss))
     decision = decision_of(answers)
+    recorded = any(single.recorded for single in case.singles)
     sure = [confidence(tolerance, [k for k in (0, 1) if answers[k] == YES])] if YES in answers else []
     if exact is not None:
         sure += [1 - exact[k].holds for k in (0, 1) if answers[k] == NO]
-    findings = [*pairs.findings, *of_answers(answers, losses, exact, pairs.split, pairs.rows, case.terms)]
+    findings = [
+        *pairs.findings,
+        *of_answers(answers, losses, exact, pairs.independent, pairs.rows, case.terms, recorded=recorded),
+    ]
     evidence = []
     if exact is not None:
         # elsewhere it says nothing: functions known to hold may lose much more than the tolerance
@@ -85,7 +89,7 @@ def _answered(
     """Yes, no or cannot tell, each way; losses with their lower bounds; and the exact test, where it was asked."""
     tolerance = case.terms.tolerance
     assert tolerance is not None
-    enough = pairs.split.size >= FEWEST_GROUPS.value
+    enough = pairs.independent >= FEWEST_GROUPS.value
     answers = [YES if loss.high <= tolerance and enough else CANNOT_TELL for loss in losses]
     if CANNOT_TELL not in answers:
         return (YES, YES), losses, None

@@ -7,7 +7,6 @@ import numpy as np
 from sametask._outcome import Finding, Severity
 from sametask._types import Array
 from sametask.evidence.loss import Loss
-from sametask.maps.selection import Split
 from sametask.verdict.by_function import few_rows_disagree, too_few_to_follow
 from sametask.verdict.decision import NO, YES
 from sametask.verdict.direction import Direction
@@ -18,6 +17,12 @@ from sametask.verdict.words import in_percent
 _NAMES = ("first", "second")
 _CHANCE_R2 = 0.05
 """R² of neurons that a map predicts hardly better than their mean."""
+
+
+_REMEDY = {
+    False: "more rows; or repeated evaluations if the network's answers are random",
+    True: "more rows; that two networks differ only neighbourhoods can show: probe both (st.probe)",
+}
 
 
 def alike_rows(given: Array, alike: Array, groups: Array) -> list[Finding]:
@@ -45,18 +50,20 @@ def of_answers(
     answers: tuple[str, ...],
     losses: tuple[Loss, ...],
     exact: tuple[Direction, Direction] | None,
-    split: Split,
+    independent: int,
     rows: Array,
     terms: Terms,
+    *,
+    recorded: bool = False,
 ) -> list[Finding]:
     """Why a direction is no, or cannot be told, and what to do."""
     found, tolerance = [], terms.tolerance
     assert tolerance is not None
-    if split.size < FEWEST_GROUPS.value:
+    if independent < FEWEST_GROUPS.value:
         found.append(
             Finding(
                 "few groups",
-                f"rows that correspond are of {split.size} groups only, too few for a bound",
+                f"rows that correspond are {independent} independent groups only: too few to say what others lose",
                 f"rows of {int(FEWEST_GROUPS.value)} independent groups, or more",
                 Severity.DECISIVE,
             )
@@ -73,7 +80,7 @@ def of_answers(
                     _NAMES[1 - k],
                 )
             )
-        if answer == YES or (loss.high <= tolerance and split.size < FEWEST_GROUPS.value):
+        if answer == YES or (loss.high <= tolerance and independent < FEWEST_GROUPS.value):
             continue
         source, target = _NAMES[k], _NAMES[1 - k]
         if answer == NO:
@@ -102,7 +109,7 @@ def of_answers(
                 f"no map from the {source} network to the {target} that these {loss.rows:,} rows support loses less "
                 f"than {in_percent(loss.value)} (bound {in_percent(loss.high)}, by {loss.map}){worst}: what is left "
                 "may be lost, noise, or more than so few rows can show",
-                "more rows; or repeated evaluations if the network's answers are random",
+                _REMEDY[recorded],
                 Severity.DECISIVE,
             )
         )

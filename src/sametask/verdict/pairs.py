@@ -15,6 +15,7 @@ from sametask.maps.selection import Split
 from sametask.verdict.judging import Case
 from sametask.verdict.loss_findings import alike_rows
 from sametask.verdict.single import Single
+from sametask.verdict.thresholds import FEWEST_GROUPS
 
 _MOST = 10_000
 """Rows that maps are tried on: bounds do not gain by more."""
@@ -35,6 +36,7 @@ class Pairs:
         split: in folds, by group.
         seed: of draws.
         findings: on what belongs together.
+        independent: number of groups, near-duplicates kept together.
     """
 
     singles: tuple[Single, Single]
@@ -42,6 +44,7 @@ class Pairs:
     split: Split
     seed: int
     findings: tuple[Finding, ...]
+    independent: int
 
     @staticmethod
     def of(case: Case) -> Pairs:
@@ -57,8 +60,12 @@ class Pairs:
         alike = near_duplicates((singles[0].probe.manifold.activations, singles[1].probe.manifold.activations))
         given = np.arange(len(rows)) if groups is None else groups[kept]
         groups = joined(given, alike)
+        findings, independent = tuple(alike_rows(given, alike, groups)), int(groups.max()) + 1
+        if independent < FEWEST_GROUPS.value <= len(np.unique(given)):
+            # some clusters, of which none is held out: rows like these can be mapped, and nothing is claimed of others
+            groups = joined(given)
         seed = int(rng.integers(2**31))
-        return Pairs(singles, rows, Split.of(groups, seed), seed, tuple(alike_rows(given, alike, groups)))
+        return Pairs(singles, rows, Split.of(groups, seed), seed, findings, independent)
 
     @cached_property
     def along(self) -> float:

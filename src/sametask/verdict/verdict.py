@@ -142,6 +142,9 @@ class Verdict:
     answers: tuple[str, str] | None = field(default=None, repr=False)
     rows: tuple[Int[Array, " n1"] | None, Int[Array, " n2"] | None] = field(default=(None, None), repr=False)
 
+    def __repr__(self) -> str:
+        return f"Verdict({self.names[0]!r}, {self.names[1]!r}: {headline(self)}, confidence {self.confidence:.2f})"
+
     def __str__(self) -> str:
         lines = [
             headline(self),
