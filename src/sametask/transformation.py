@@ -32,7 +32,7 @@ from sametask.probes.probe import Probe
 from sametask.probes.stored import StoredProbe
 from sametask.probes.units import metric_in_units
 
-_VERSION = 3
+_VERSION = 4
 _STRAINED = 0.05
 """Of less strain nothing is made; see the trust of edges in :mod:`sametask.matching.isometric`."""
 _FARTHEST = 100.0
@@ -244,29 +244,37 @@ class Transformation:
         if way is None:
             raise InputError(f"{name}: {source} does not determine {target}; only the other way exists")
         d, m, m2 = way.dimension, way.neurons, way.outputs
-        if d is not None and isinstance(activations, Probe | StoredProbe) and activations.dimension != d:
+        probed = isinstance(activations, Probe | StoredProbe) and activations.dimension
+        if d is not None and probed and activations.dimension != d:
             raise InputError(
                 f"activations: a probe of {activations.dimension} dimensions, but {source} was probed in {d}"
             )
         if isinstance(activations, StoredProbe):
             n, width, parts = len(activations), len(activations.neurons), activations.chunks
             blocks, units = activations.blocks(), self.input_units
-            pieces = ((rows, (p.activations.astype(np.float64), metric_in_units(p, units))) for rows, p in blocks)
+            pieces = (
+                (rows, (p.activations.astype(np.float64), metric_in_units(p, units) if probed else None))
+                for rows, p in blocks
+            )
         else:
             metric = None
             if isinstance(activations, Probe):
-                activations, metric = activations.activations, metric_in_units(activations, self.input_units)
-            y = _check.array("activations", activations, ndim=2, expected="(n samples, m neurons), or a probe")
+                metric = metric_in_units(activations, self.input_units) if probed else None
+                activations = activations.activations
+            expected = "(n samples, m neurons), or a probe"
+            y = _check.array("activations", activations, ndim=range(2, 33), expected=expected)
+            y = y.reshape(len(y), -1) if y.size else y.reshape(len(y), y.shape[1])
             (n, width), cuts = y.shape, _cluster.cuts(len(y), max(m, m2))
             parts = len(cuts)
             pieces = ((rows, (y[rows].astype(np.float64), metric.take(rows) if metric else None)) for rows in cuts)
         if width != m:
             raise InputError(f"activations: {width} neurons, but {source} was probed with {m}")
         client = _cluster.found(client, parts)
-        whole = Estimate(np.empty((n, m2)), np.empty(n), np.empty(n, bool))
+        whole, residuals = Estimate(np.empty((n, m2)), np.empty(n), np.empty(n, bool)), None
         for rows, part in _cluster.by_rows(client, type(way).__call__, way, pieces, "translate"):
             whole.value[rows], whole.uncertainty[rows], whole.inside[rows] = part.value, part.uncertainty, part.inside
-        return whole
+            residuals = part.residuals
+        return dataclasses.replace(whole, residuals=residuals)
 
     # -- files -------------------------------------------------------------------------------------------------------
 
@@ -306,7 +314,7 @@ class Transformation:
                 about = json.loads(bytes(stored["about"]).decode())
                 if about.get("format") != "sametask-transformation":
                     raise KeyError("format")
-                if about.get("version") not in (2, _VERSION):
+                if about.get("version") not in (2, 3, _VERSION):
                     raise InputError(f"path: {path} has version {about.get('version')}; this release reads {_VERSION}")
                 ways = [_read(_of_label(stored, label)) for label in ("there", "back")]
                 names, neurons, units = about["names"], about["neurons"], about.get("input_units")

@@ -85,7 +85,7 @@ def test_the_same_after_it_was_saved(name, tmp_path):
     whole.save(tmp_path / "t.npz")
     again = st.Transformation.load(tmp_path / "t.npz")
     fresh = _source(50, 6)
-    for field in ("value", "uncertainty", "inside"):
+    for field in ("value", "uncertainty", "inside", "residuals"):
         one, two = (getattr(each.forward(fresh), field) for each in (whole, again))
         assert np.array_equal(one, two)
     with raises_one_line("backward", "does not determine"):
@@ -167,3 +167,43 @@ def test_values_and_derivatives_say_more_than_values():
         step = 1e-5 * known.steps[rows, 1]
         slope = (by_both(a[rows] + step) - by_both(a[rows] - step)) / 2e-5
         np.testing.assert_allclose(slope, known.changes[rows, 1], atol=1e-4)
+
+
+def test_errors_of_new_rows_are_within_the_radius_as_often_as_asked(tmp_path):
+    """Smooth functions with noise, 20 draws of 100 rows: coverage, its mean, and its scatter as a Beta variable."""
+    rows, levels, covered = 100, (0.5, 0.9), []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        a, new = (np.tanh(rng.normal(size=(n, 3)) @ np.random.default_rng(1).normal(size=(3, 6))) for n in (rows, 1000))
+        b, true = (np.sin(each[:, :4]) + 0.1 * rng.normal(size=(len(each), 4)) for each in (a, new))
+        candidate = candidates.smooth(a, candidates.Scales(True, 0.1, 1e-3))
+        errors, _ = held_out(candidate, a, b, Split.of(np.arange(rows), seed))
+        support = Support.of(a, b, np.linalg.norm(errors, axis=1), np.arange(rows))
+        said = FittedMap("smooth", candidate.fit(a, b), support, 4)(new)
+        missed = np.linalg.norm(said.value - true, axis=1)
+        covered.append([np.mean(missed <= said.radius(level)) for level in levels])
+    for level, share in zip(levels, np.array(covered).T, strict=True):
+        deviation = np.sqrt(level * (1 - level) / rows)
+        assert level - deviation < share.mean() < level + 3 * deviation  # maps of all rows miss less than held-out ones
+        assert share.std() < 1.5 * deviation
+
+
+def test_too_few_residuals_have_no_radius_at_a_high_level():
+    way = _fitted("linear", _TARGETS["linear"], 12)
+    said = way(_source(5, 3))
+    assert said.radius(0.9).shape == (5,)
+    with raises_one_line("level", "0.95", "12 independent residuals", "0.923"):
+        said.radius(0.95)
+    for level in (0, 1, 2, np.nan, "high"):
+        with raises_one_line("level"):
+            said.radius(level)
+
+
+def test_maps_by_geometry_have_no_residuals():
+    x = np.random.default_rng(0).uniform(0, 1, (300, 2))
+    one, two = (np.random.default_rng(seed).normal(size=(2, 5)) for seed in (1, 2))
+    step = st.CentralDifference()
+    p, q = (st.probe(st.from_callable(lambda x, w=w: np.tanh(x @ w)), x, step) for w in (one, two))
+    v = st.compare(p, q, anchors=[[k, k] for k in range(6)])
+    with raises_one_line("level", "no held-out errors"):
+        v.transformation.forward(p).radius(0.9)

@@ -31,6 +31,7 @@ def arrays(way: FittedMap) -> dict[str, Any]:
         "support_reach": support.reach,
         "support_error": support.error,
         "support_slope": np.asarray(support.slope),
+        **({} if support.residuals is None else {"support_residuals": support.residuals}),
     }
 
 
@@ -62,6 +63,7 @@ def read(stored: dict[str, Array]) -> FittedMap:
         stored["support_reach"],
         stored["support_error"],
         float(stored["support_slope"]),
+        stored.get("support_residuals"),
     )
     if isinstance(predictor, Selected) and predictor.columns.dtype.kind not in "iu":
         raise ValueError("columns")

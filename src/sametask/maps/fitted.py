@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,8 @@ class Support:
         reach: (p,) distance up to which a place near one of them is within the support.
         error: (p,) lengths of held-out errors.
         slope: change of the target for each change of the source, root mean square over the spread.
+        residuals: (k,) ascending, held-out errors as multiples of what is expected from those of other groups, one row
+            for each group; None if they were not kept.
     """
 
     projection: Projection
@@ -49,6 +52,7 @@ class Support:
     reach: Float[Array, " p"]
     error: Float[Array, " p"]
     slope: float
+    residuals: Float[Array, " k"] | None = None
 
     @staticmethod
     def of(
@@ -78,17 +82,36 @@ class Support:
         ratio = np.where(np.isfinite(distance[:, 0]), distance[:, 0], 0) / np.maximum(apart, np.finfo(float).tiny)
         reach = apart * max(float(np.quantile(ratio, _INSIDE)), 1.0)
         spread = [np.sqrt(each.var(axis=0).sum()) for each in (kept, target)]
-        return Support(projection, places, reach, errors[rows], float(spread[1] / max(spread[0], np.finfo(float).tiny)))
+        slope = float(spread[1] / max(spread[0], np.finfo(float).tiny))
+        made = Support(projection, places, reach, errors[rows], slope)
+        return dataclasses.replace(made, residuals=made._residuals(groups[rows], seed))
+
+    def _residuals(self, groups: Int[Array, " p"], seed: int) -> Float[Array, " k"]:
+        """Errors of one row of each group as multiples of what the rows of other groups lead to expect there."""
+        order = np.random.default_rng(seed).permutation(len(groups))
+        rows = order[np.unique(groups[order], return_index=True)[1]]
+        count = min(_AROUND + int(np.bincount(groups).max()), len(groups))
+        distance, index = KDTree(self.places).query(self.places[rows], count)
+        distance = np.where(groups[index] == groups[rows][:, None], np.inf, distance)
+        nearest = np.argsort(distance, axis=1, kind="stable")[:, :_AROUND]
+        distance, index = (np.take_along_axis(each, nearest, axis=1) for each in (distance, index))
+        others = np.isfinite(distance[:, 0])
+        expected, _ = self._expected(distance[others], index[others])
+        return np.sort(self.error[rows[others]] / np.maximum(expected, np.finfo(float).tiny))
 
     def __call__(self, x: Float[Array, "n m1"]) -> tuple[Float[Array, " n"], Array]:
         """(n,) uncertainty and (n,) whether inside."""
         places = _places(self.projection, x)
         distance, index = KDTree(self.places).query(places, min(_AROUND, len(self.places)))
-        distance, index = distance.reshape(len(x), -1), index.reshape(len(x), -1)
+        return self._expected(distance.reshape(len(x), -1), index.reshape(len(x), -1))
+
+    def _expected(self, distance: Float[Array, "n k"], index: Int[Array, "n k"]) -> tuple[Float[Array, " n"], Array]:
+        """The same from rows around, nearest first; infinitely far ones do not count."""
         reach = self.reach[index[:, 0]]
         # nearer errors say more; what is at one place counts in full
         size = max(float(np.abs(self.places).max(initial=0)), np.finfo(float).tiny)
-        scale = np.maximum(np.maximum(reach[:, None], distance[:, -1:]), _SAME_PLACE * size)
+        farthest = np.where(np.isfinite(distance), distance, 0).max(axis=1, keepdims=True)
+        scale = np.maximum(np.maximum(reach[:, None], farthest), _SAME_PLACE * size)
         weight = 1 / (np.square(distance / scale) + np.square(reach[:, None] / scale) + _SAME_PLACE)
         local = np.sqrt((weight * np.square(self.error[index])).sum(axis=1) / weight.sum(axis=1))
         beyond = np.clip(distance[:, 0] - reach, 0, _FARTHEST * reach)
@@ -129,7 +152,7 @@ class FittedMap:
         if np.abs(x).max(initial=0) > _LARGEST:
             raise InputError(f"activations: {np.abs(x).max():.3g}; give values whose squares can be told")
         uncertainty, inside = self.support(x)
-        return Estimate(self.predictor(x), uncertainty, inside)
+        return Estimate(self.predictor(x), uncertainty, inside, self.support.residuals)
 
 
 def _places(projection: Projection, x: Array) -> Array:
