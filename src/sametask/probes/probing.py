@@ -16,6 +16,7 @@ from sametask.networks.network import Network
 from sametask.numerics import local_metric
 from sametask.probes import storage, streaming
 from sametask.probes.chunks import Sight, metrics_among_all, progress_bar
+from sametask.probes.guard import check_derivatives
 from sametask.probes.inputs import Inputs
 from sametask.probes.neighbourhoods import Jacobian, Neighbourhood
 from sametask.probes.noise import Noise, noise_of
@@ -164,6 +165,8 @@ def probe(
     chosen = _choose(wanted, first, np.random.default_rng(seed))
     sight = sight.choose(network.neuron_names(first.shape[1]), chosen)
     sight = dataclasses.replace(sight, noise=_noise(network, x[: min(few, batch_size)], first, sight.columns))
+    if isinstance(neighbourhood, Jacobian) and sight.noise is None:
+        check_derivatives(network, x, neighbourhood, sight.columns, seed)
     check_enough("inputs", len(x), sight.dimension)
     rows = storage.rows_in_chunk(len(x), sight.row_bytes(first), batch_size, chunk_rows)
     client = _cluster.found(client, -(-len(x) // batch_size)) or False

@@ -100,7 +100,11 @@ def _networks(verdict: Verdict) -> Markup:
         ]
     elif verdict.transformation is not None:
         rows.append(("Neurons", *(f"{len(each):,}" for each in verdict.transformation.neurons)))
-    rows.append(("Samples folded", *(f"{folds.share:.1%}" if folds.any else "none" for folds in verdict.folds)))
+    folded = [f"{folds.share:.1%}" if folds.any else "none" for folds in verdict.folds]
+    probed = [bool(rank.rank) for rank in verdict.ranks]
+    rows.append(
+        ("Samples folded", *(each if seen else "not probed" for each, seen in zip(folded, probed, strict=True)))
+    )
     return section(
         "The two networks",
         markup.table(("", first, second), rows, caption="What each network was seen through.", class_="networks"),
