@@ -41,7 +41,7 @@ def error_of(verdict: st.Verdict, networks: list, unseen: np.ndarray) -> float:
     return relative_error(verdict.transformation.forward(networks[0](unseen)).value, networks[1](unseen))
 
 
-@pytest.mark.parametrize("common", [True, False])
+@pytest.mark.parametrize("common", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_the_map_of_a_rectangle_by_number_of_pairs(common) -> None:
     errors = []
     for count in (20, 60, 200, 600):

@@ -222,7 +222,7 @@ def test_factors_beyond_all_reason_are_refused(scale):
         st.compare(both.first, both.second, anchors=both.anchors, relative_scale=scale)
 
 
-@pytest.mark.parametrize("scale", [1e30, 1e-30])
+@pytest.mark.parametrize("scale", [1e30, pytest.param(1e-30, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("anchors", [0, 6])
 def test_the_opposite_factors_that_are_only_wrong_are_worked_with(anchors, scale):
     both, first, second = charts("rectangle", anchors)
