@@ -110,3 +110,16 @@ def test_a_map_by_derivatives_is_saved_and_read(tmp_path) -> None:
         activations = networks[0 if one == made.forward else 1](unseen)
         np.testing.assert_array_equal(one(activations).value, two(activations).value)
         np.testing.assert_array_equal(one(activations).uncertainty, two(activations).uncertainty)
+
+
+def test_samples_that_a_network_does_not_respond_to_have_no_derivatives() -> None:
+    """All rectifiers of the first are shut in a corner."""
+    x = np.random.default_rng(0).uniform(-1, 1, (400, 2))
+    weights = np.abs(np.random.default_rng(1).normal(size=(2, 8)))
+    shut = st.from_callable(lambda x: np.maximum(x @ weights - 0.1, 0))
+    other = st.from_callable(lambda x: np.hstack([np.maximum(x.sum(axis=1, keepdims=True), 0), np.maximum(x, 0) ** 2]))
+    probes = [st.probe(each, x, st.CentralDifference()) for each in (shut, other)]
+    verdict = st.compare(*probes)
+    assert verdict.transformation is not None
+    assert np.isfinite(verdict.transformation.forward(shut(x)).value).all()
+    assert np.isfinite(verdict.transformation.backward(other(x)).value).all()

@@ -22,8 +22,8 @@ _MOST = 10_000
 _EXACT_KINDS = ("jacobian", "difference")
 """Kinds of neighbourhoods whose derivatives have no noise."""
 _WEAKEST = 1e-4
-"""Gain of a direction of the source, as a share of the strongest, from which on derivatives along it are used: they are
-divided by it, and those by differences are right to some 1e-6."""
+"""Gain of a direction of the source, as a share of the usual strongest one, from which on derivatives along it count:
+they are divided by it, and those by differences are right to some 1e-6."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,15 @@ class Pairs:
         here, there = metric.answers, other.answers
         if here is None or there is None or here.shape[2] != there.shape[2]:
             return None
-        weak = metric.gains < _WEAKEST * metric.gains[:, :1]
-        if weak.any():
+        # directions that the source does not respond to, as at samples where all its rectifiers are shut, say nothing
+        strong = metric.gains > _WEAKEST * max(float(np.median(metric.gains[:, 0])), np.finfo(float).tiny)
+        if strong.mean() < 0.5:
             return None
         # a unit step along a frame of the source is this step of the input, and it does that to the target
-        turns = np.einsum("nkD,nlD->nkl", here, there) / metric.gains[:, :, None]
+        turns = np.einsum("nkD,nlD->nkl", here, there) / np.where(strong, metric.gains, 1)[:, :, None]
         changes = np.einsum("nkl,nl,nlm->nkm", turns, other.gains, other.frames)
-        return Derivatives(metric.frames.astype(np.float64), changes.astype(np.float64))
+        steps, changes = (np.where(strong[:, :, None], each, 0).astype(np.float64) for each in (metric.frames, changes))
+        return Derivatives(steps, changes) if np.isfinite(changes).all() else None
 
 
 def _in_order(case: Case) -> tuple[Array, Array | None]:
