@@ -52,8 +52,6 @@ def as_probe(
     if layers is not None and (torch is None or not isinstance(value, torch.nn.Module | torch.export.ExportedProgram)):
         raise InputError(f"layers: only of torch modules, and {argument} is {type(value).__name__}; leave them out")
     if isinstance(value, Probe | StoredProbe):
-        if ids is not None:
-            raise InputError("ids: those of a probe are fixed; give them to st.probe or Probe.from_…")
         return value
     if isinstance(value, str | Path):
         return _of_file(argument, Path(value), ids)
@@ -154,14 +152,14 @@ def _numbers(argument: str, frame: Any) -> Array:
     values = frame.to_numpy()
     if values.dtype.kind in "fiub":
         return values
+    columns = []
     for column in frame.columns:
-        each = frame[column]
         try:
-            each.to_numpy(dtype=float, na_value=np.nan) if hasattr(each, "dtype") else each.to_numpy().astype(float)
+            columns.append(frame[column].to_numpy(dtype=float, na_value=np.nan))
         except (TypeError, ValueError):
-            kind = getattr(each, "dtype", type(each).__name__)
+            kind = frame[column].dtype
             raise InputError(f"{argument}: column {str(column)!r} holds {kind}; give columns of numbers") from None
-    return np.stack([frame[column].to_numpy(dtype=float, na_value=np.nan) for column in frame.columns], axis=1)
+    return np.stack(columns, axis=1)
 
 
 def _index(argument: str, index: Any) -> Array:
